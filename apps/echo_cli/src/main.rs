@@ -1,0 +1,2 @@
+//! echo_cli
+fn main() {}

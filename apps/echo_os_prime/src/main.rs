@@ -1,0 +1,2 @@
+//! echo_os_prime
+fn main() {}

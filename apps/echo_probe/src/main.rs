@@ -1,0 +1,2 @@
+//! echo_probe
+fn main() {}
