@@ -1,2 +1,2 @@
-//! echo_cli
+//! `echo_cli`: not built yet; the domain below it stands.
 fn main() {}

@@ -1,2 +1,2 @@
-//! echo_os_prime
+//! `echo_os_prime`: not built yet; the domain below it stands.
 fn main() {}

@@ -1,2 +1,2 @@
-//! echo_probe
+//! `echo_probe`: not built yet; the domain below it stands.
 fn main() {}

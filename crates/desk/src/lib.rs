@@ -1,1 +1,70 @@
-//! desk
+//! Domain: the desk where cases are handled. The one place that knows the main flow.
+//!
+//! A case is opened, triaged, diagnosed, scanned, planned, approved, applied, proven, billed, settled, exported:
+//! each step is one method of [`Desk`], one unit of work ([`Work`]) and one commit. What the step changes, the
+//! answer kept under its idempotency key, the events it tells and the ledger entries it owes become durable
+//! together; then the entries are integrated into the ledgers, and only then is the caller answered.
+//!
+//! The rules of each trade live in their own crates (triage in `agents`, rating in `revenue`, posture in
+//! `security`); this crate calls them in order and keeps what comes of it.
+//!
+//! What may not come in: HTTP, HTML, command lines, SQL.
+
+mod advice;
+mod agent;
+mod call;
+mod case;
+mod case_flow;
+mod change_set;
+mod command;
+mod content;
+mod customer;
+mod desk;
+mod device;
+mod document;
+mod enrolment;
+mod error;
+mod event;
+mod export;
+mod finding;
+mod home;
+mod invoice;
+mod outbox;
+mod overview;
+mod proof;
+mod publish;
+mod pulse;
+mod receipt;
+mod result;
+mod session;
+mod skill_call;
+mod timeline;
+mod user;
+mod work;
+
+pub use call::{Call, Idempotency};
+pub use case::{Case, CaseState, CaseView, OpenCase};
+pub use change_set::{ChangeSet, ChangeSetState};
+pub use command::{CommandRecord, CommandState};
+pub use content::{Content, Refused};
+pub use customer::{Customer, CustomerView, NewCustomer};
+pub use desk::{Desk, Health};
+pub use device::{Device, DeviceState, DeviceView};
+pub use document::{DocumentRecord, DocumentView};
+pub use enrolment::{EnrolmentTokenView, NewEnrolment};
+pub use error::DeskError;
+pub use event::Event;
+pub use finding::{Finding, FindingState};
+pub use home::{Opened, Options};
+pub use invoice::{InvoiceRecord, NewPayment};
+pub use overview::Overview;
+pub use proof::Proof;
+pub use pulse::PulsesAccepted;
+pub use receipt::ReceiptRecord;
+pub use result::ResultTaken;
+pub use session::{SignInLink, Tokens};
+pub use skill_call::{AskSkill, SkillCall, SkillCallState};
+pub use store::{Filter, StoredReply};
+pub use timeline::{TimelineEntry, TimelineKind};
+pub use user::{NewUser, User};
+pub use work::Work;

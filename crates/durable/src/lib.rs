@@ -1,7 +1,10 @@
 //! Ground: write a file so that a crash leaves either the old or the new content, never a part.
 //!
 //! One idea: temporary file beside the target, write, fsync, rename, fsync of the folder. Everything in Echo
-//! that puts a file into a home directory goes through here.
+//! that puts a file into a home directory goes through here, so the order of these steps is right in one place.
+//! Reads are bounded by the caller, because a file of the home may be anything by the time it is read again.
+//!
+//! Private files (0600) and public ones (0644) are told apart by the caller, never by the umask.
 //!
 //! What may not come in: knowledge of any file's content, async, configuration.
 
@@ -102,23 +105,16 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DurableError> {
         Err(e) => return Err(failed("open", path)(e)),
     };
     let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed("read", path))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
     if bytes.len() as u64 > limit {
-        return Err(DurableError::TooLarge {
-            path: path.to_owned(),
-            limit,
-        });
+        return Err(DurableError::TooLarge { path: path.to_owned(), limit });
     }
     Ok(Some(bytes))
 }
 
 /// Flushes a folder's entries, so that a rename in it survives a power cut.
 pub fn sync_folder(path: &Path) -> Result<(), DurableError> {
-    File::open(path)
-        .and_then(|f| f.sync_all())
-        .map_err(failed("flush", path))
+    File::open(path).and_then(|f| f.sync_all()).map_err(failed("flush", path))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -145,11 +141,7 @@ mod tests {
         write(&path, b"second", Mode::Private).unwrap();
         assert_eq!(read(&path, 100).unwrap().unwrap(), b"second");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(
-            fs::read_dir(home.path()).unwrap().count(),
-            1,
-            "no temporary file stays behind"
-        );
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "no temporary file stays behind");
     }
 
     #[test]
@@ -163,9 +155,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_file_and_the_action() {
-        let error = write(Path::new("/nowhere/at/all"), b"", Mode::Public)
-            .unwrap_err()
-            .to_string();
+        let error = write(Path::new("/nowhere/at/all"), b"", Mode::Public).unwrap_err().to_string();
         assert!(error.contains("/nowhere/at"), "{error}");
     }
 

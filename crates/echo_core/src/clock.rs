@@ -15,10 +15,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the wall clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
         from_millis(Timestamp::now().as_millisecond())
     }
@@ -48,10 +45,8 @@ impl Clock for ManualClock {
 
 /// A timestamp from milliseconds since the Unix epoch; values outside of jiff's range are clamped to it.
 pub fn from_millis(millis: i64) -> Timestamp {
-    let clamped = millis.clamp(
-        Timestamp::MIN.as_millisecond() + 1,
-        Timestamp::MAX.as_millisecond(),
-    );
+    let whole = |limit: Timestamp| limit.as_second() * 1000;
+    let clamped = millis.clamp(whole(Timestamp::MIN), whole(Timestamp::MAX));
     Timestamp::from_millisecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 

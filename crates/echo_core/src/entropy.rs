@@ -32,10 +32,7 @@ pub fn bytes<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that asks the operating system"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system")]
     fn fill(&self, buf: &mut [u8]) {
         // A kernel that cannot give random bytes cannot run a signing service: there is no safe way on.
         getrandom::fill(buf).expect("the operating system's random source works");

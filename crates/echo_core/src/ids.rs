@@ -138,10 +138,7 @@ mod tests {
     fn an_id_reads_back_what_it_wrote() {
         let id = CaseId::from_uuid(uuid::Uuid::from_u128(0x0197_c3f0));
         assert_eq!(id.to_string().parse::<CaseId>(), Ok(id.clone()));
-        assert_eq!(
-            serde_json::from_str::<CaseId>(&serde_json::to_string(&id).unwrap()).unwrap(),
-            id
-        );
+        assert_eq!(serde_json::from_str::<CaseId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
     }
 
     #[test]
@@ -149,13 +146,7 @@ mod tests {
         let wrong = DeviceId::from_uuid(uuid::Uuid::nil()).to_string();
         let error = wrong.parse::<CaseId>().unwrap_err().to_string();
         assert!(error.contains("expected `case_`"), "{error}");
-        for bad in [
-            "",
-            "case_",
-            "case_XYZ",
-            "case_0197C3F0A1B27C3D8E4F5A6B7C8D9E0F",
-            "case_é",
-        ] {
+        for bad in ["", "case_", "case_XYZ", "case_0197C3F0A1B27C3D8E4F5A6B7C8D9E0F", "case_é"] {
             assert!(bad.parse::<CaseId>().is_err(), "{bad}");
         }
     }

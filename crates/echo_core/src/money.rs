@@ -145,17 +145,12 @@ mod tests {
     #[test]
     fn halves_round_to_even() {
         let round = |text: &str| Money::round(text.parse().unwrap(), Currency::EUR).unwrap().minor;
-        assert_eq!(
-            (round("0.005"), round("0.015"), round("-0.005"), round("0.0051")),
-            (0, 2, 0, 1)
-        );
+        assert_eq!((round("0.005"), round("0.015"), round("-0.005"), round("0.0051")), (0, 2, 0, 1));
     }
 
     #[test]
     fn currencies_do_not_mix() {
-        let error = Money::zero(Currency::EUR)
-            .plus(Money::zero("USD".parse().unwrap()))
-            .unwrap_err();
+        let error = Money::zero(Currency::EUR).plus(Money::zero("USD".parse().unwrap())).unwrap_err();
         assert!(matches!(error, MoneyError::CurrencyMismatch(..)));
         assert!("EURO".parse::<Currency>().is_err());
     }

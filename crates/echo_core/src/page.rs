@@ -23,10 +23,7 @@ impl PageRequest {
 
     /// The first page with the largest size.
     pub fn largest() -> Self {
-        Self {
-            cursor: None,
-            limit: Some(MAX_LIMIT),
-        }
+        Self { cursor: None, limit: Some(MAX_LIMIT) }
     }
 }
 
@@ -42,10 +39,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// The same page with each item turned into another shape.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            items: self.items.into_iter().map(f).collect(),
-            next: self.next,
-        }
+        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
     }
 }
 
@@ -56,9 +50,6 @@ mod tests {
     #[test]
     fn limits_are_bounded() {
         let limit = |limit| PageRequest { cursor: None, limit }.limit();
-        assert_eq!(
-            (limit(None), limit(Some(0)), limit(Some(9_999))),
-            (50, 1, MAX_LIMIT)
-        );
+        assert_eq!((limit(None), limit(Some(0)), limit(Some(9_999))), (50, 1, MAX_LIMIT));
     }
 }

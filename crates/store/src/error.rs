@@ -67,15 +67,12 @@ impl From<sqlx::Error> for StoreError {
         // SQLite's primary result codes (https://www.sqlite.org/rescode.html) are the low byte.
         let code = error
             .as_database_error()
-            .and_then(|e| e.code())
+            .and_then(sqlx::error::DatabaseError::code)
             .and_then(|c| c.parse::<u32>().ok());
         match code.map(|c| c & 0xff) {
             Some(13) => Self::DiskFull,
             Some(5 | 6) => Self::Busy,
-            Some(11 | 26) => Self::Corrupt {
-                path: "echo.db".to_owned(),
-                detail: error.to_string(),
-            },
+            Some(11 | 26) => Self::Corrupt { path: "echo.db".to_owned(), detail: error.to_string() },
             _ => Self::Engine(error),
         }
     }

@@ -48,20 +48,14 @@ impl Tx {
         .fetch_all(&mut *self.inner)
         .await?;
         rows.iter()
-            .map(|row| {
-                Ok(StoredEvent {
-                    seq: row.try_get("seq")?,
-                    body: row.try_get("body")?,
-                })
-            })
+            .map(|row| Ok(StoredEvent { seq: row.try_get("seq")?, body: row.try_get("body")? }))
             .collect()
     }
 
     /// The place of the newest event, 0 when there is none.
     pub async fn last_event(&mut self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COALESCE(MAX(seq), 0) AS n FROM events")
-            .fetch_one(&mut *self.inner)
-            .await?;
+        let row =
+            sqlx::query("SELECT COALESCE(MAX(seq), 0) AS n FROM events").fetch_one(&mut *self.inner).await?;
         Ok(row.try_get("n")?)
     }
 

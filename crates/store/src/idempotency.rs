@@ -59,10 +59,7 @@ impl Tx {
         if done.rows_affected() == 1 {
             Ok(())
         } else {
-            Err(StoreError::Duplicate {
-                kind: "request",
-                what: "idempotency key",
-            })
+            Err(StoreError::Duplicate { kind: "request", what: "idempotency key" })
         }
     }
 

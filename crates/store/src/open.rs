@@ -22,12 +22,7 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         // SQLite would create the file readable by everybody.
-        if let Err(error) = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-        {
+        if let Err(error) = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path) {
             return Err(StoreError::Engine(sqlx::Error::Io(std::io::Error::new(
                 error.kind(),
                 format!("cannot open {}: {error}", path.display()),
@@ -35,10 +30,9 @@ impl Store {
         }
         check_header(path)?;
         let named = |error: sqlx::Error| match StoreError::from(error) {
-            StoreError::Corrupt { detail, .. } => StoreError::Corrupt {
-                path: path.display().to_string(),
-                detail,
-            },
+            StoreError::Corrupt { detail, .. } => {
+                StoreError::Corrupt { path: path.display().to_string(), detail }
+            }
             other => other,
         };
         let pool = AnyPoolOptions::new()
@@ -92,8 +86,5 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
         Ok(_) => "file is not a database".to_owned(),
         Err(error) => error.to_string(),
     };
-    Err(StoreError::Corrupt {
-        path: path.display().to_string(),
-        detail,
-    })
+    Err(StoreError::Corrupt { path: path.display().to_string(), detail })
 }

@@ -57,10 +57,7 @@ impl Tx {
 
     /// Strikes an entry off: it is in the log.
     pub async fn settled(&mut self, seq: i64) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM outbox WHERE seq = $1")
-            .bind(seq)
-            .execute(&mut *self.inner)
-            .await?;
+        sqlx::query("DELETE FROM outbox WHERE seq = $1").bind(seq).execute(&mut *self.inner).await?;
         Ok(())
     }
 

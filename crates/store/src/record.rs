@@ -20,6 +20,10 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
     }
 
     /// Its state, for listing.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "the default is static, a record's own state need not be"
+    )]
     fn state(&self) -> &str {
         "-"
     }
@@ -37,6 +41,8 @@ pub enum Scope {
     All,
     /// One customer's records alone.
     Customer(CustomerId),
+    /// No record at all: a caller that belongs to nobody.
+    Nothing,
 }
 
 impl Scope {
@@ -46,6 +52,8 @@ impl Scope {
         match self {
             Self::All => None,
             Self::Customer(id) => Some(id.as_str()),
+            // No record has an empty owner.
+            Self::Nothing => Some(""),
         }
     }
 }
@@ -62,17 +70,11 @@ pub struct Filter<'a> {
 impl<'a> Filter<'a> {
     /// All under `parent`.
     pub fn under(parent: &'a str) -> Self {
-        Self {
-            parent: Some(parent),
-            state: None,
-        }
+        Self { parent: Some(parent), state: None }
     }
 
     /// All in `state`.
     pub fn in_state(state: &'a str) -> Self {
-        Self {
-            parent: None,
-            state: Some(state),
-        }
+        Self { parent: None, state: Some(state) }
     }
 }

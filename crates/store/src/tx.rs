@@ -41,14 +41,9 @@ impl Tx {
         .await;
         match done {
             Err(error)
-                if error
-                    .as_database_error()
-                    .is_some_and(sqlx::error::DatabaseError::is_unique_violation) =>
+                if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) =>
             {
-                Err(StoreError::Duplicate {
-                    kind: R::KIND,
-                    what: "id or unique key",
-                })
+                Err(StoreError::Duplicate { kind: R::KIND, what: "id or unique key" })
             }
             other => other.map(drop).map_err(StoreError::from),
         }
@@ -72,10 +67,7 @@ impl Tx {
         if done.rows_affected() == 1 {
             Ok(())
         } else {
-            Err(StoreError::Missing {
-                kind: R::KIND,
-                id: record.id().to_owned(),
-            })
+            Err(StoreError::Missing { kind: R::KIND, id: record.id().to_owned() })
         }
     }
 
@@ -137,10 +129,7 @@ impl Tx {
             last = Some(row.try_get::<String, _>("id")?);
             items.push(read(row)?);
         }
-        Ok(Page {
-            items,
-            next: last.filter(|_| more),
-        })
+        Ok(Page { items, next: last.filter(|_| more) })
     }
 
     /// All records that match, oldest first, for what is bounded by nature (the events of one case).
@@ -191,10 +180,7 @@ impl Tx {
 }
 
 fn body<R: Record>(record: &R) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|source| StoreError::Unwritable {
-        kind: R::KIND,
-        source,
-    })
+    serde_json::to_string(record).map_err(|source| StoreError::Unwritable { kind: R::KIND, source })
 }
 
 fn read<R: Record>(row: &AnyRow) -> Result<R, StoreError> {

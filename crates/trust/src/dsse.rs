@@ -67,16 +67,9 @@ impl Envelope {
         let message = pre_authentication_encoding(payload_type, payload);
         let signatures = keys
             .iter()
-            .map(|key| EnvelopeSignature {
-                keyid: key.id(),
-                sig: STANDARD.encode(key.sign(&message)),
-            })
+            .map(|key| EnvelopeSignature { keyid: key.id(), sig: STANDARD.encode(key.sign(&message)) })
             .collect();
-        Self {
-            payload_type: payload_type.to_owned(),
-            payload: STANDARD.encode(payload),
-            signatures,
-        }
+        Self { payload_type: payload_type.to_owned(), payload: STANDARD.encode(payload), signatures }
     }
 
     /// Signs the JSON of `document`.
@@ -85,23 +78,15 @@ impl Envelope {
         document: &T,
         keys: &[&KeyPair],
     ) -> Result<Self, serde_json::Error> {
-        Ok(Self::sign_bytes(
-            payload_type,
-            &serde_json::to_vec(document)?,
-            keys,
-        ))
+        Ok(Self::sign_bytes(payload_type, &serde_json::to_vec(document)?, keys))
     }
 
     /// The payload without any check of who signed it. Use [`Envelope::verify`] wherever it matters.
     pub fn payload_unchecked(&self) -> Result<Vec<u8>, DsseError> {
         if self.payload.len() > MAX_PAYLOAD / 3 * 4 + 4 {
-            return Err(DsseError::Malformed(format!(
-                "the payload is larger than {MAX_PAYLOAD} bytes"
-            )));
+            return Err(DsseError::Malformed(format!("the payload is larger than {MAX_PAYLOAD} bytes")));
         }
-        STANDARD
-            .decode(&self.payload)
-            .map_err(|e| DsseError::Malformed(format!("payload: {e}")))
+        STANDARD.decode(&self.payload).map_err(|e| DsseError::Malformed(format!("payload: {e}")))
     }
 
     /// The payload, once at least `threshold` different keys among `allowed` have signed it.
@@ -120,9 +105,7 @@ impl Envelope {
             });
         }
         if self.signatures.len() > MAX_SIGNATURES {
-            return Err(DsseError::Malformed(format!(
-                "more than {MAX_SIGNATURES} signatures"
-            )));
+            return Err(DsseError::Malformed(format!("more than {MAX_SIGNATURES} signatures")));
         }
         let payload = self.payload_unchecked()?;
         let message = pre_authentication_encoding(payload_type, &payload);
@@ -192,20 +175,11 @@ mod tests {
     fn strangers_changes_and_other_types_are_refused() {
         let (a, b) = keys();
         let good = Envelope::sign_bytes(KIND, b"[1]", &[&a]);
-        assert_eq!(
-            good.verify_bytes(KIND, &[b.public()], 1),
-            Err(DsseError::Unsigned)
-        );
-        assert!(matches!(
-            good.verify_bytes("other", &[a.public()], 1),
-            Err(DsseError::WrongType { .. })
-        ));
+        assert_eq!(good.verify_bytes(KIND, &[b.public()], 1), Err(DsseError::Unsigned));
+        assert!(matches!(good.verify_bytes("other", &[a.public()], 1), Err(DsseError::WrongType { .. })));
         let mut changed = good.clone();
         changed.payload = STANDARD.encode(b"[2]");
-        assert_eq!(
-            changed.verify_bytes(KIND, &[a.public()], 1),
-            Err(DsseError::BadSignature(a.id()))
-        );
+        assert_eq!(changed.verify_bytes(KIND, &[a.public()], 1), Err(DsseError::BadSignature(a.id())));
         assert_eq!(good.verify::<Vec<u8>>(KIND, &[a.public()], 1), Ok(vec![1]));
     }
 }

@@ -43,11 +43,7 @@ impl fmt::Debug for KeyId {
 impl PublicKey {
     /// The key of 32 raw bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        VerifyingKey::from_bytes(bytes)
-            .ok()
-            .filter(|k| !k.is_weak())
-            .map(Self)
-            .ok_or(KeyError)
+        VerifyingKey::from_bytes(bytes).ok().filter(|k| !k.is_weak()).map(Self).ok_or(KeyError)
     }
 
     /// The 32 raw bytes.
@@ -62,9 +58,7 @@ impl PublicKey {
 
     /// Whether `signature` is this key's over `message`, by the strict rules (no small-order points).
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.0
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .is_ok()
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 

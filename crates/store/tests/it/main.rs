@@ -1,5 +1,7 @@
 //! The store's suite, on a real database file.
 
+#![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
+
 use echo_core::{CaseId, CustomerId, Mint, PageRequest, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Filter, Record, Scope, Store, StoreError, StoredReply};
@@ -35,12 +37,7 @@ async fn open() -> (tempfile::TempDir, Store) {
 }
 
 fn note(mint: &Mint, customer: &CustomerId) -> Note {
-    Note {
-        id: mint.id(),
-        customer: customer.clone(),
-        state: "open".into(),
-        key: None,
-    }
+    Note { id: mint.id(), customer: customer.clone(), state: "open".into(), key: None }
 }
 
 #[tokio::test]
@@ -73,14 +70,8 @@ async fn a_customer_s_scope_hides_everybody_else() {
     tx.insert(&of_ben).await.unwrap();
     let scope = Scope::Customer(anna);
     assert_eq!(tx.get::<Note>(&scope, of_ben.id()).await.unwrap(), None);
-    assert_eq!(
-        tx.all::<Note>(&scope, &Filter::default()).await.unwrap(),
-        vec![of_anna]
-    );
-    assert_eq!(
-        tx.count::<Note>(&Scope::All, &Filter::default()).await.unwrap(),
-        2
-    );
+    assert_eq!(tx.all::<Note>(&scope, &Filter::default()).await.unwrap(), vec![of_anna]);
+    assert_eq!(tx.count::<Note>(&Scope::All, &Filter::default()).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -88,28 +79,13 @@ async fn a_unique_key_is_taken_once() {
     let (_home, store) = open().await;
     let mint = Mint::system();
     let mut tx = store.write().await.unwrap();
-    let first = Note {
-        key: Some("one".into()),
-        ..note(&mint, &mint.id())
-    };
-    let second = Note {
-        key: Some("one".into()),
-        ..note(&mint, &mint.id())
-    };
+    let first = Note { key: Some("one".into()), ..note(&mint, &mint.id()) };
+    let second = Note { key: Some("one".into()), ..note(&mint, &mint.id()) };
     tx.insert(&first).await.unwrap();
-    assert!(matches!(
-        tx.insert(&second).await,
-        Err(StoreError::Duplicate { .. })
-    ));
-    assert_eq!(
-        tx.get_unique::<Note>(&Scope::All, "one").await.unwrap(),
-        Some(first)
-    );
+    assert!(matches!(tx.insert(&second).await, Err(StoreError::Duplicate { .. })));
+    assert_eq!(tx.get_unique::<Note>(&Scope::All, "one").await.unwrap(), Some(first));
     let missing = note(&mint, &mint.id());
-    assert!(matches!(
-        tx.update(&missing).await,
-        Err(StoreError::Missing { .. })
-    ));
+    assert!(matches!(tx.update(&missing).await, Err(StoreError::Missing { .. })));
 }
 
 #[tokio::test]
@@ -127,15 +103,9 @@ async fn pages_run_from_new_to_old_without_gaps() {
     made.sort();
     made.reverse();
     let mut seen = Vec::new();
-    let mut request = PageRequest {
-        cursor: None,
-        limit: Some(3),
-    };
+    let mut request = PageRequest { cursor: None, limit: Some(3) };
     loop {
-        let page = tx
-            .list::<Note>(&Scope::All, &Filter::in_state("open"), &request)
-            .await
-            .unwrap();
+        let page = tx.list::<Note>(&Scope::All, &Filter::in_state("open"), &request).await.unwrap();
         seen.extend(page.items.into_iter().map(|n| n.id));
         match page.next {
             Some(next) => request.cursor = Some(next),
@@ -148,15 +118,9 @@ async fn pages_run_from_new_to_old_without_gaps() {
 #[tokio::test]
 async fn an_answer_is_kept_once_for_each_caller_and_key() {
     let (_home, store) = open().await;
-    let reply = StoredReply {
-        fingerprint: "f".into(),
-        status: 201,
-        body: "{}".into(),
-    };
+    let reply = StoredReply { fingerprint: "f".into(), status: 201, body: "{}".into() };
     let mut tx = store.write().await.unwrap();
-    tx.keep_reply("user", "k", &reply, Timestamp::UNIX_EPOCH)
-        .await
-        .unwrap();
+    tx.keep_reply("user", "k", &reply, Timestamp::UNIX_EPOCH).await.unwrap();
     let again = tx.keep_reply("user", "k", &reply, Timestamp::UNIX_EPOCH).await;
     assert!(matches!(again, Err(StoreError::Duplicate { .. })));
     assert_eq!(tx.reply("user", "k").await.unwrap(), Some(reply));
@@ -171,10 +135,7 @@ async fn the_outbox_is_a_queue_and_the_index_keeps_the_first_position() {
         tx.owe("genesis", leaf, "{}").await.unwrap();
     }
     let owed = tx.owed().await.unwrap();
-    assert_eq!(
-        owed.iter().map(|o| o.leaf.as_str()).collect::<Vec<_>>(),
-        ["a", "b"]
-    );
+    assert_eq!(owed.iter().map(|o| o.leaf.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     tx.settled(owed[0].seq).await.unwrap();
     assert_eq!(tx.owed().await.unwrap().len(), 1);
     tx.index_leaf("genesis", "a", 4).await.unwrap();
@@ -202,17 +163,10 @@ async fn events_reach_only_those_who_may_see_them() {
 async fn a_damaged_file_is_named_with_the_way_out() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("echo.db");
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .unwrap();
+    std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
     let junk = vec![0x55; 8192];
-    std::io::Write::write_all(
-        &mut std::fs::OpenOptions::new().append(true).open(&path).unwrap(),
-        &junk,
-    )
-    .unwrap();
+    std::io::Write::write_all(&mut std::fs::OpenOptions::new().append(true).open(&path).unwrap(), &junk)
+        .unwrap();
     let error = Store::open(&path).await.unwrap_err().to_string();
     assert!(error.contains("echo.db") && error.contains("restore"), "{error}");
 }

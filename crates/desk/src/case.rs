@@ -1,0 +1,359 @@
+//! Cases: what a customer asks for, and everything that hangs under it.
+
+use std::collections::BTreeMap;
+
+use access::{Action, Principal};
+use agents::{Severity, Skill, Triage, TriageFacts, TriageInput};
+use dossier::Kind;
+use echo_core::{CaseId, CustomerId, DeviceId, Id, Page, PageRequest, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{Filter, Record, Scope};
+
+use crate::{
+    Call, ChangeSet, Customer, Desk, DeskError, Device, Finding, InvoiceRecord, Proof, ReceiptRecord,
+    SkillCall, TimelineEntry, TimelineKind,
+    call::scope_of,
+    work::{Owner, Work},
+};
+
+/// The longest title of a case, in characters.
+const MAX_TITLE: usize = 100;
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseState {
+    /// It is worked on.
+    Open,
+    /// A change waits for somebody's decision.
+    AwaitingApproval,
+    /// The device applies an approved change.
+    Applying,
+    /// A change was applied and proven.
+    Resolved,
+    /// It is over; what was done is billed.
+    Closed,
+}
+
+impl CaseState {
+    /// As text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Applying => "applying",
+            Self::Resolved => "resolved",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether a case may go from here to `next`.
+    pub fn may_become(self, next: Self) -> bool {
+        use CaseState::{Applying, AwaitingApproval, Closed, Open, Resolved};
+        matches!(
+            (self, next),
+            (Open | Resolved, AwaitingApproval | Closed)
+                | (AwaitingApproval, Open | Applying | AwaitingApproval)
+                | (Applying, Open | Resolved)
+        )
+    }
+}
+
+/// A support case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// Its id.
+    pub id: CaseId,
+    /// Its number for people, from 1.
+    pub number: i64,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Which machine it is about.
+    pub device: Option<DeviceId>,
+    /// One line of what was asked.
+    pub title: String,
+    /// The intake form it came by.
+    pub form: String,
+    /// The form's version.
+    pub form_version: u32,
+    /// What was answered.
+    pub answers: BTreeMap<String, String>,
+    /// All of it as one text, as triage read it.
+    pub text: String,
+    /// Where it stands.
+    pub state: CaseState,
+    /// How urgent triage found it.
+    pub severity: Severity,
+    /// What triage found.
+    pub triage: Option<Triage>,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// Who opened it.
+    pub opened_by: String,
+    /// When it was closed.
+    pub closed: Option<Timestamp>,
+}
+
+impl Record for Case {
+    const KIND: &'static str = "case";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn customer(&self) -> Option<&CustomerId> {
+        Some(&self.customer)
+    }
+
+    fn parent(&self) -> Option<&str> {
+        self.device.as_ref().map(Id::as_str)
+    }
+
+    fn state(&self) -> &str {
+        self.state.as_str()
+    }
+}
+
+/// What opens a case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenCase {
+    /// Whose; demanded from the operator's people, and for customers their own.
+    #[serde(default)]
+    pub customer: Option<CustomerId>,
+    /// Which machine it is about.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
+    /// The intake form's id: see `GET /v1/intakes`.
+    pub form: String,
+    /// The answers by field id.
+    pub answers: BTreeMap<String, String>,
+}
+
+/// What was filed, as it is signed and logged.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct IntakeDocument<'a> {
+    case: &'a CaseId,
+    customer: &'a CustomerId,
+    device: Option<&'a DeviceId>,
+    form: &'a str,
+    form_version: u32,
+    answers: &'a BTreeMap<String, String>,
+    at: Timestamp,
+}
+
+/// A case with everything that hangs under it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseView {
+    /// The case.
+    pub case: Case,
+    /// Whose, by name.
+    pub customer_name: String,
+    /// The machine's name.
+    pub device_name: Option<String>,
+    /// What happened, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// The skill calls, oldest first.
+    pub calls: Vec<SkillCall>,
+    /// The findings of its scans.
+    pub findings: Vec<Finding>,
+    /// The changes that were proposed.
+    pub change_sets: Vec<ChangeSet>,
+    /// The fulfilment proofs.
+    pub proofs: Vec<Proof>,
+    /// The receipts.
+    pub receipts: Vec<ReceiptRecord>,
+    /// The bill, once it is drawn.
+    pub invoice: Option<InvoiceRecord>,
+}
+
+impl Desk {
+    /// Opens a case and triages it.
+    pub async fn open_case(&self, call: &Call, open: OpenCase) -> Result<CaseView, DeskError> {
+        call.principal.require(Action::OpenCase)?;
+        let filled = {
+            let form = self.content().forms.get(&open.form).ok_or_else(|| {
+                DeskError::invalid("form", format!("there is no form `{}`: see GET /v1/intakes", open.form))
+            })?;
+            form.fill(open.answers).map_err(|faults| DeskError::Invalid {
+                field: faults
+                    .first()
+                    .map_or_else(|| "answers".to_owned(), |f| format!("answers.{}", f.field)),
+                reason: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            })?
+        };
+        let mut work = self.work(&call.principal.name).await?;
+        let customer = work.customer_for(call, open.customer).await?;
+        let device = work.device_for(&customer, open.device).await?;
+        let mut case = Case {
+            id: work.id(),
+            number: work.tx.next("case").await?,
+            customer: customer.id.clone(),
+            device: device.as_ref().map(|d| d.id.clone()),
+            title: title_of(&filled.text()),
+            form: filled.form.clone(),
+            form_version: filled.version,
+            text: filled.text(),
+            answers: filled.answers,
+            state: CaseState::Open,
+            severity: Severity::Medium,
+            triage: None,
+            opened: work.now,
+            opened_by: call.principal.name.clone(),
+            closed: None,
+        };
+        work.tx.insert(&case).await?;
+        work.file_intake(&case).await?;
+        work.note(&case, TimelineKind::Opened, format!("Case {} opened", case.number), &case.title, None)
+            .await?;
+        work.triage(&call.principal, &mut case, device.as_ref()).await?;
+        let view = work.case_view(case).await?;
+        work.finish(call, 201, view).await
+    }
+
+    /// The cases that the caller may see, newest first; `state` narrows to one state.
+    pub async fn cases(
+        &self,
+        principal: &Principal,
+        state: Option<CaseState>,
+        page: &PageRequest,
+    ) -> Result<Page<Case>, DeskError> {
+        principal.require(Action::ReadCase)?;
+        let filter = Filter { parent: None, state: state.map(CaseState::as_str) };
+        Ok(self.store().read().await?.list(&scope_of(principal), &filter, page).await?)
+    }
+
+    /// One case with everything that hangs under it.
+    pub async fn case(&self, principal: &Principal, id: &CaseId) -> Result<CaseView, DeskError> {
+        principal.require(Action::ReadCase)?;
+        let tx = self.store().read().await?;
+        let mut work = Work { tx, desk: self, now: self.mint().now(), actor: principal.name.clone() };
+        let case = work.case(&scope_of(principal), id).await?;
+        work.case_view(case).await
+    }
+}
+
+/// The first line of a text, cut to 100 characters.
+fn title_of(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("Untitled");
+    match line.char_indices().nth(MAX_TITLE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+impl Work<'_> {
+    /// Changes a case's state, if its state allows it.
+    pub(crate) async fn move_case(&mut self, case: &mut Case, next: CaseState) -> Result<(), DeskError> {
+        if !case.state.may_become(next) {
+            return Err(DeskError::Conflict(format!(
+                "case {} is {} and cannot become {} now",
+                case.number,
+                case.state.as_str(),
+                next.as_str()
+            )));
+        }
+        case.state = next;
+        Ok(self.tx.update(case).await?)
+    }
+
+    async fn customer_for(&mut self, call: &Call, asked: Option<CustomerId>) -> Result<Customer, DeskError> {
+        let id = match (&call.principal.customer, asked) {
+            (Some(own), None) => own.clone(),
+            (_, Some(asked)) => asked,
+            (None, None) => {
+                return Err(DeskError::invalid("customer", "say for which customer the case is"));
+            }
+        };
+        self.tx
+            .get(&call.scope(), id.as_str())
+            .await?
+            .ok_or_else(|| DeskError::not_found("customer", id.as_str()))
+    }
+
+    async fn device_for(
+        &mut self,
+        customer: &Customer,
+        asked: Option<DeviceId>,
+    ) -> Result<Option<Device>, DeskError> {
+        let Some(id) = asked else { return Ok(None) };
+        let device = self.tx.get(&Scope::Customer(customer.id.clone()), id.as_str()).await?;
+        device.map(Some).ok_or_else(|| DeskError::not_found("device", id.as_str()))
+    }
+
+    async fn file_intake(&mut self, case: &Case) -> Result<(), DeskError> {
+        let document = IntakeDocument {
+            case: &case.id,
+            customer: &case.customer,
+            device: case.device.as_ref(),
+            form: &case.form,
+            form_version: case.form_version,
+            answers: &case.answers,
+            at: self.now,
+        };
+        self.record(Kind::Intake, case.id.as_str(), Owner::case(case), &document).await?;
+        Ok(())
+    }
+
+    /// Lets triage read the case, and keeps what it found.
+    pub(crate) async fn triage(
+        &mut self,
+        principal: &Principal,
+        case: &mut Case,
+        device: Option<&Device>,
+    ) -> Result<SkillCall, DeskError> {
+        let input = TriageInput {
+            text: case.text.clone(),
+            answers: case.answers.clone(),
+            facts: device.map(|d| TriageFacts {
+                os_name: d.facts.os_name.clone(),
+                kernel: d.facts.kernel.clone(),
+                notes: Vec::new(),
+                posture_score: d.posture.as_ref().map(|p| p.score),
+            }),
+        };
+        let mut call = self.admit(principal, case, Skill::TriageClassify, &input).await?;
+        let found = agents::Engine::run(self.desk.triager(), &input);
+        let triage = match found {
+            Ok(triage) => triage,
+            Err(error) => {
+                self.fail(&mut call, case, &error.to_string()).await?;
+                return Ok(call);
+            }
+        };
+        case.severity = triage.severity;
+        let summary = triage.summary.clone();
+        let title = format!("Triage: {}, {} severity", triage.category, triage.severity);
+        self.complete(&mut call, case, &triage, None, true).await?;
+        case.triage = Some(triage);
+        self.tx.update(case).await?;
+        self.note(case, TimelineKind::Triaged, title, summary, None).await?;
+        Ok(call)
+    }
+
+    pub(crate) async fn case_view(&mut self, case: Case) -> Result<CaseView, DeskError> {
+        let scope = Scope::Customer(case.customer.clone());
+        let under = Filter::under(case.id.as_str());
+        let customer: Customer = self
+            .tx
+            .get(&scope, case.customer.as_str())
+            .await?
+            .ok_or_else(|| DeskError::not_found("customer", case.customer.as_str()))?;
+        let device: Option<Device> = match &case.device {
+            Some(id) => self.tx.get(&scope, id.as_str()).await?,
+            None => None,
+        };
+        Ok(CaseView {
+            customer_name: customer.name,
+            device_name: device.map(|d| d.name),
+            timeline: self.tx.all(&scope, &under).await?,
+            calls: self.tx.all(&scope, &under).await?,
+            findings: self.tx.all(&scope, &under).await?,
+            change_sets: self.tx.all(&scope, &under).await?,
+            proofs: self.tx.all(&scope, &under).await?,
+            receipts: self.tx.all(&scope, &under).await?,
+            invoice: self.tx.get_unique(&scope, case.id.as_str()).await?,
+            case,
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! The desk itself: everything that a step needs at hand.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use access::token::Issuer;
+use agents::{Admitted, Breaker, Skill, Triager};
+use dossier::LogName;
+use echo_core::{CallId, DeviceId, Digest, Mint, Timestamp};
+use ledger::Log;
+use observability::PulseBoard;
+use serde::Serialize;
+use store::Store;
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use trust::{KeyPair, KeyRole, Keystore, Registry, TrustChain};
+
+use crate::{Content, DeskError};
+
+/// How long kept answers and events stay, in seconds.
+const MEMORY_SECONDS: i64 = 7 * 24 * 3600;
+
+/// Where cases are handled. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) home: PathBuf,
+    pub(crate) mint: Mint,
+    pub(crate) store: Store,
+    pub(crate) keystore: Keystore,
+    pub(crate) chain: TrustChain,
+    pub(crate) registry: Registry,
+    pub(crate) root: Digest,
+    pub(crate) issuer: Issuer,
+    pub(crate) genesis: Log,
+    pub(crate) aeterna: Log,
+    pub(crate) content: Content,
+    pub(crate) triager: Triager,
+    pub(crate) board: Mutex<PulseBoard>,
+    pub(crate) durable_seqs: Mutex<BTreeMap<DeviceId, u64>>,
+    pub(crate) gates: Mutex<Gates>,
+    pub(crate) draining: AsyncMutex<()>,
+    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) started: Timestamp,
+}
+
+/// The breakers, and the calls that were let in and have not ended.
+#[derive(Debug, Default)]
+pub(crate) struct Gates {
+    pub(crate) breakers: BTreeMap<Skill, Breaker>,
+    pub(crate) admitted: BTreeMap<CallId, Admitted>,
+}
+
+/// Whether the platform can do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Whether everything below holds.
+    pub ready: bool,
+    /// Since when the platform runs.
+    pub started: Timestamp,
+    /// What does not hold, in words.
+    pub problems: Vec<String>,
+}
+
+impl Desk {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn mint(&self) -> &Mint {
+        &self.0.mint
+    }
+
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    pub(crate) fn triager(&self) -> &Triager {
+        &self.0.triager
+    }
+
+    pub(crate) fn signer(&self, role: KeyRole) -> Result<&KeyPair, DeskError> {
+        self.0.keystore.signer(role).map_err(|e| DeskError::Home(e.to_string()))
+    }
+
+    pub(crate) fn board(&self) -> MutexGuard<'_, PulseBoard> {
+        self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn gates(&self) -> MutexGuard<'_, Gates> {
+        self.0.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn draining(&self) -> &AsyncMutex<()> {
+        &self.0.draining
+    }
+
+    pub(crate) fn changes_sender(&self) -> &watch::Sender<u64> {
+        &self.0.changes
+    }
+
+    pub(crate) fn durable_seq(&self, device: &DeviceId) -> u64 {
+        let seqs = self.0.durable_seqs.lock().unwrap_or_else(PoisonError::into_inner);
+        seqs.get(device).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn set_durable_seqs(&self, seqs: BTreeMap<DeviceId, u64>) {
+        *self.0.durable_seqs.lock().unwrap_or_else(PoisonError::into_inner) = seqs;
+    }
+
+    pub(crate) fn chain_versions(&self) -> &[trust::Envelope] {
+        self.0.chain.versions()
+    }
+
+    pub(crate) fn chain_json(&self) -> Result<serde_json::Value, DeskError> {
+        Ok(serde_json::from_slice(&self.0.chain.to_json())?)
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> &Path {
+        &self.0.home
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.0.mint.now()
+    }
+
+    /// The trust registry in force.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The trust chain as its file holds it.
+    pub fn trust_chain(&self) -> Vec<u8> {
+        self.0.chain.to_json()
+    }
+
+    /// The fingerprint of the trust root.
+    pub fn root(&self) -> &Digest {
+        &self.0.root
+    }
+
+    /// The public keys of access tokens (JWKS, RFC 7517).
+    pub fn jwks(&self) -> serde_json::Value {
+        self.0.issuer.jwks()
+    }
+
+    /// What the platform offers.
+    pub fn content(&self) -> &Content {
+        &self.0.content
+    }
+
+    /// One of the two ledgers.
+    pub fn log(&self, name: LogName) -> &Log {
+        match name {
+            LogName::Genesis => &self.0.genesis,
+            LogName::Aeterna => &self.0.aeterna,
+        }
+    }
+
+    /// Whether the platform can do its work.
+    pub async fn health(&self) -> Health {
+        let mut problems = Vec::new();
+        match self.store().read().await {
+            Ok(mut tx) => {
+                if let Err(error) = tx.last_event().await {
+                    problems.push(error.to_string());
+                }
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+        for name in LogName::ALL {
+            let log = self.log(name);
+            if let Err(error) = ledger::verify_checkpoint(&log.checkpoint(), log.vkey()) {
+                problems.push(format!("the {name} ledger's checkpoint does not verify: {error}"));
+            }
+        }
+        Health { ready: problems.is_empty(), started: self.0.started, problems }
+    }
+
+    /// What is to be done every few seconds: telemetry to disk, commands whose time is over.
+    pub async fn tick(&self) -> Result<(), DeskError> {
+        self.save_pulses()?;
+        self.expire_commands().await
+    }
+
+    /// What is to be done every hour: forget answers and events that nobody will ask for again.
+    pub async fn tidy(&self) -> Result<(), DeskError> {
+        let before = self.now().as_millisecond().saturating_sub(MEMORY_SECONDS * 1000);
+        let before = echo_core::clock::from_millis(before);
+        let mut tx = self.store().write().await?;
+        tx.forget_replies(before).await?;
+        tx.forget_events(before).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Stops: telemetry to disk, ledgers and database closed.
+    pub async fn close(&self) -> Result<(), DeskError> {
+        let saved = self.save_pulses();
+        self.0.genesis.close();
+        self.0.aeterna.close();
+        self.0.store.close().await;
+        saved
+    }
+}

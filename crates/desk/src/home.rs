@@ -1,0 +1,239 @@
+//! Opens a home directory: founds it when it is empty, continues it when it is not.
+//!
+//! Every step of the founding can be repeated, so a crash in the middle is continued by the next start.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use access::{Role, token::Issuer};
+use agents::{Lexicon, Triager};
+use dossier::{Kind, LogName};
+use echo_core::{CustomerId, Digest, Mint, Timestamp};
+use ledger::Log;
+use observability::PulseBoard;
+use serde::{Deserialize, Serialize};
+use store::{Filter, Record, Scope, Store};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use trust::{KeyPair, KeyRole, Keystore, LogKey, Registry, TrustChain, chain::REGISTRY_FILE};
+
+use crate::{
+    Content, Desk, DeskError, NewUser, SignInLink, User, content,
+    desk::{Gates, Inner},
+    work::Owner,
+};
+
+/// How long a version of the trust registry is good, in seconds: two years.
+const REGISTRY_SECONDS: i64 = 2 * 365 * 24 * 3600;
+/// When less than this is left, the next version is made, in seconds: 60 days.
+const RENEW_SECONDS: i64 = 60 * 24 * 3600;
+/// Whom access tokens are from and for.
+const ISSUER: &str = "echo";
+
+/// How to open a home.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The home directory.
+    pub home: PathBuf,
+    /// Time and randomness.
+    pub mint: Mint,
+}
+
+/// An open home.
+#[derive(Debug)]
+pub struct Opened {
+    /// The desk.
+    pub desk: Desk,
+    /// A one-time sign-in link for the operator's first person.
+    pub sign_in: SignInLink,
+}
+
+/// The mark that a home's founding entries are in the ledgers' outbox.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Founding {
+    id: String,
+    root: Digest,
+    at: Timestamp,
+}
+
+impl Record for Founding {
+    const KIND: &'static str = "founding";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn customer(&self) -> Option<&CustomerId> {
+        None
+    }
+}
+
+const FOUNDING: &str = "founding";
+
+impl Desk {
+    /// Opens a home, and enters into the ledgers what an earlier run left owed.
+    pub async fn open(options: Options) -> Result<Opened, DeskError> {
+        let Options { home, mint } = options;
+        make_folders(&home)?;
+        let database = home.join("echo.db");
+        if database.exists() && !Keystore::exists(&home) {
+            return Err(DeskError::Home(format!(
+                "{} holds a database but no echo.keystore.json: restore the keystore and keystore.key from your \
+                 backup; without them nothing more can be signed here",
+                home.display()
+            )));
+        }
+        let desk = Self::new(wire(home, mint, &database).await?);
+        desk.found().await?;
+        for log in LogName::ALL {
+            desk.follow(log).await?;
+        }
+        desk.drain().await?;
+        desk.write_node_registry().await?;
+        let sign_in = desk.operator_link().await?;
+        Ok(Opened { desk, sign_in })
+    }
+
+    /// Owes the first entries of the genesis ledger: the trust registry and the shipped content. Checks, from the
+    /// second start on, that the home still has the root it was founded with.
+    async fn found(&self) -> Result<(), DeskError> {
+        let mut work = self.work("Echo").await?;
+        if let Some(founding) = work.tx.get::<Founding>(&Scope::All, FOUNDING).await? {
+            if founding.root != *self.root() {
+                return Err(DeskError::Home(format!(
+                    "{REGISTRY_FILE} has the root {}, but this home was founded with {}: restore the file from your backup",
+                    self.root(),
+                    founding.root
+                )));
+            }
+            return Ok(());
+        }
+        let founding = Founding { id: FOUNDING.to_owned(), root: *self.root(), at: work.now };
+        work.tx.insert(&founding).await?;
+        for (number, version) in self.chain_versions().iter().enumerate() {
+            let id = format!("version-{}", number + 1);
+            work.record_signed(Kind::TrustRegistry, &id, Owner::default(), version.clone()).await?;
+        }
+        for (path, signature) in content::shipped_signatures(self.signer(KeyRole::PlaybookAuthor)?) {
+            work.record_signed(Kind::Content, path, Owner::default(), signature).await?;
+        }
+        work.commit().await
+    }
+
+    /// A fresh sign-in link for the operator's first person, who is made when there is nobody.
+    async fn operator_link(&self) -> Result<SignInLink, DeskError> {
+        let mut work = self.work("Echo").await?;
+        let users = work.tx.all::<User>(&Scope::All, &Filter::default()).await?;
+        let operator = if let Some(user) = users.into_iter().find(|u| u.role == Role::OperatorAdmin) {
+            user
+        } else {
+            let new = NewUser { name: "Operator".to_owned(), role: Role::OperatorAdmin, customer: None };
+            work.add_user(new).await?
+        };
+        let link = work.sign_in_link(&operator).await?;
+        work.commit().await?;
+        Ok(link)
+    }
+}
+
+/// Reads or makes everything that a desk needs at hand.
+async fn wire(home: PathBuf, mint: Mint, database: &Path) -> Result<Inner, DeskError> {
+    let keystore = Keystore::open_or_create(&home, &mint).map_err(home_error)?;
+    let signer = |role| keystore.signer(role).map_err(home_error);
+    let genesis = open_log(&home, LogName::Genesis, signer(KeyRole::GenesisLedger)?)?;
+    let aeterna = open_log(&home, LogName::Aeterna, signer(KeyRole::AeternaLedger)?)?;
+    let chain =
+        open_chain(&home, &keystore, &[(LogName::Genesis, &genesis), (LogName::Aeterna, &aeterna)], &mint)?;
+    let root = chain.fingerprint();
+    let registry = chain.verify(&root, mint.now()).map_err(home_error)?;
+    content::ship(&home, signer(KeyRole::PlaybookAuthor)?)?;
+    let content = Content::load(&home, &registry)?;
+    let store = Store::open(database).await?;
+    let issuer = Issuer::new(signer(KeyRole::Session)?.clone(), ISSUER.to_owned(), root.to_string());
+    let board = PulseBoard::open(&home).map_err(home_error)?;
+    let durable_seqs = crate::pulse::highest_seqs(&board);
+    Ok(Inner {
+        started: mint.now(),
+        home,
+        mint,
+        store,
+        keystore,
+        chain,
+        registry,
+        root,
+        issuer,
+        genesis,
+        aeterna,
+        content,
+        triager: Triager::new(Lexicon::builtin()),
+        board: Mutex::new(board),
+        durable_seqs: Mutex::new(durable_seqs),
+        gates: Mutex::new(Gates::default()),
+        draining: AsyncMutex::new(()),
+        changes: watch::Sender::new(0),
+    })
+}
+
+fn make_folders(home: &Path) -> Result<(), DeskError> {
+    durable::create_folder(home)?;
+    for folder in ["attestations", "ledger", "logs", "reports"] {
+        durable::create_folder(&home.join(folder))?;
+    }
+    Ok(())
+}
+
+fn open_log(home: &Path, name: LogName, key: &KeyPair) -> Result<Log, DeskError> {
+    let origin = format!("echo.local/{name}/{}", &key.id().as_str()[..8]);
+    let dir = home.join(format!("{name}_ledger"));
+    let key = ed25519_dalek::SigningKey::from_bytes(&key.secret());
+    Log::open(&dir, &origin, key).map_err(home_error)
+}
+
+/// The trust chain of the home: made when there is none, renewed when it is about to expire.
+fn open_chain(
+    home: &Path,
+    keystore: &Keystore,
+    logs: &[(LogName, &Log)],
+    mint: &Mint,
+) -> Result<TrustChain, DeskError> {
+    let root = keystore.signer(KeyRole::Root).map_err(home_error)?;
+    if !home.join(REGISTRY_FILE).exists() {
+        let registry = first_registry(keystore, logs, mint.now());
+        let chain = TrustChain::create(&registry, root).map_err(home_error)?;
+        chain.save(home).map_err(home_error)?;
+        return Ok(chain);
+    }
+    let mut chain = TrustChain::load(home).map_err(home_error)?;
+    let newest = chain.newest().map_err(home_error)?;
+    if seconds_later(mint.now(), RENEW_SECONDS) >= newest.expires {
+        let next = Registry {
+            version: newest.version + 1,
+            created: mint.now(),
+            expires: seconds_later(mint.now(), REGISTRY_SECONDS),
+            ..newest
+        };
+        chain.extend(&next, &[root]).map_err(home_error)?;
+        chain.save(home).map_err(home_error)?;
+    }
+    Ok(chain)
+}
+
+fn first_registry(keystore: &Keystore, logs: &[(LogName, &Log)], now: Timestamp) -> Registry {
+    let mut registry = Registry::founding(keystore.records(), now, seconds_later(now, REGISTRY_SECONDS));
+    registry.logs = logs
+        .iter()
+        .map(|(name, log)| {
+            (name.to_string(), LogKey { origin: log.origin().to_owned(), vkey: log.vkey().to_owned() })
+        })
+        .collect();
+    registry
+}
+
+fn seconds_later(at: Timestamp, seconds: i64) -> Timestamp {
+    echo_core::clock::from_millis(at.as_millisecond().saturating_add(seconds.saturating_mul(1000)))
+}
+
+fn home_error(error: impl std::fmt::Display) -> DeskError {
+    DeskError::Home(error.to_string())
+}

@@ -1,0 +1,92 @@
+//! Enters into the ledgers what was committed, exactly once each.
+//!
+//! The outbox is the truth about what is owed, the index about what is in. A crash between the log's commit and
+//! ours leaves the entry in both the log and the outbox: following the log first fills the index, so the entry
+//! is found there and not entered again.
+
+use dossier::LogName;
+use store::{OutboxEntry, Scope};
+
+use crate::{Desk, DeskError, DocumentRecord, document};
+
+/// How many entries of the log are read at once when following it.
+const FOLLOW_BATCH: usize = 1_000;
+
+impl Desk {
+    /// Enters everything owed. When this returns, what the caller committed before is in its ledger.
+    pub async fn drain(&self) -> Result<(), DeskError> {
+        let _one_at_a_time = self.draining().lock().await;
+        loop {
+            let owed = self.store().read().await?.owed().await?;
+            if owed.is_empty() {
+                return Ok(());
+            }
+            for log in LogName::ALL {
+                let batch: Vec<_> = owed.iter().filter(|o| o.log == log.as_str()).collect();
+                if !batch.is_empty() {
+                    self.enter(log, &batch).await?;
+                }
+            }
+        }
+    }
+
+    async fn enter(&self, log: LogName, batch: &[&OutboxEntry]) -> Result<(), DeskError> {
+        self.follow(log).await?;
+        let mut tx = self.store().read().await?;
+        let mut missing = Vec::new();
+        for owed in batch {
+            if tx.leaf_index(log.as_str(), &owed.leaf).await?.is_none() {
+                missing.push(owed.entry.clone().into_bytes());
+            }
+        }
+        drop(tx);
+        if !missing.is_empty() {
+            self.log(log).append(missing).await.map_err(|e| DeskError::LedgerBehind(e.to_string()))?;
+            self.follow(log).await?;
+        }
+        self.publish_all(log, batch).await?;
+        let mut tx = self.store().write().await?;
+        for owed in batch {
+            tx.settled(owed.seq).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Writes the files that a person or a tool may want to read; writing them again changes nothing.
+    async fn publish_all(&self, log: LogName, batch: &[&OutboxEntry]) -> Result<(), DeskError> {
+        let mut tx = self.store().read().await?;
+        for owed in batch {
+            let entry = ledger::Entry::from_bytes(owed.entry.as_bytes())
+                .map_err(|e| DeskError::Internal(format!("outbox: {e}")))?;
+            let index = tx.leaf_index(log.as_str(), &owed.leaf).await?.ok_or_else(|| {
+                DeskError::LedgerBehind(format!(
+                    "the {log} ledger does not hold {} after it was entered",
+                    entry.id
+                ))
+            })?;
+            let key = format!("{}/{}", entry.kind, entry.id);
+            if let Some(record) = tx.get::<DocumentRecord>(&Scope::All, &key).await? {
+                self.publish(&record, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the index from leaf to position up to the log's size.
+    pub(crate) async fn follow(&self, log: LogName) -> Result<(), DeskError> {
+        let ledger = self.log(log);
+        loop {
+            let mut tx = self.store().write().await?;
+            let from = tx.followed(log.as_str()).await?;
+            if from >= ledger.size() {
+                return Ok(());
+            }
+            let entries = ledger.entries(from, FOLLOW_BATCH).map_err(|e| DeskError::Home(e.to_string()))?;
+            for (index, entry) in (from..).zip(&entries) {
+                let leaf = document::leaf(entry);
+                tx.index_leaf(log.as_str(), &leaf, index).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The main flow at the desk, with a device that does the real work on a scratch root.
+
+#![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
+
+mod device;
+mod export;
+mod flow;
+mod home;
+mod people;

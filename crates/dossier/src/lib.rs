@@ -1,0 +1,21 @@
+//! Domain: the papers of a case, and how anyone checks them.
+//!
+//! [`Kind`] is the table of documents that Echo enters into its ledgers: who must sign each and which ledger holds
+//! it. A [`Dossier`] is one file with all documents of one case, each with its ledger entry and inclusion proof;
+//! [`verify`] checks it with nothing but the fingerprint of the platform's trust root.
+//!
+//! Data flow: bytes -> [`verify`] -> [`Verified`], or the first thing that does not hold. Nothing here trusts the
+//! platform that made the file: every key comes from the pinned trust chain.
+//!
+//! What may not come in: I/O, the clock, SQL, HTTP, how a case is handled.
+
+mod document;
+mod file;
+mod money;
+mod posture;
+mod verify;
+
+pub use document::{Document, Kind, LogName, envelope_digest};
+pub use file::{DOSSIER_TYPE, Dossier, DossierError, MAX_BYTES};
+pub use posture::{posture, report_digest};
+pub use verify::{Check, Verified, VerifyError, verify};

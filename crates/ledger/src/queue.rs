@@ -1,0 +1,155 @@
+//! The bounded queue between those who append and the one thread that writes.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::error::LedgerError;
+
+/// The most entries in one append, and in one batch.
+pub const MAX_BATCH_ENTRIES: usize = 1024;
+/// The most bytes of entries in one append, and in one batch.
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
+/// What may wait in memory, in bytes of entries (each counts 64 more for its keeping).
+pub const QUEUE_BYTES: usize = 16 << 20;
+/// How long an append waits for room in the queue before it is told that the ledger is busy.
+pub const ADMISSION_WAIT: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 10_000 });
+/// What an entry costs in memory besides its bytes.
+const ENTRY_OVERHEAD: usize = 64;
+
+pub(crate) type Answer = Result<Vec<u64>, LedgerError>;
+
+/// One append that waits.
+pub(crate) struct Request {
+    pub entries: Vec<Vec<u8>>,
+    pub answer: oneshot::Sender<Answer>,
+    /// Its room in the queue; given back when the writer takes the request.
+    pub room: OwnedSemaphorePermit,
+}
+
+impl Request {
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(Vec::len).sum()
+    }
+}
+
+/// What `entries` take of the queue's room.
+pub(crate) fn cost(entries: &[Vec<u8>]) -> u32 {
+    let cost = entries.iter().map(|e| e.len() + ENTRY_OVERHEAD).sum::<usize>();
+    u32::try_from(cost.min(QUEUE_BYTES)).expect("the queue's room is counted in 32 bits")
+}
+
+#[derive(Default)]
+struct Waiting {
+    requests: VecDeque<Request>,
+    closed: bool,
+}
+
+/// The queue.
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    pub room: std::sync::Arc<Semaphore>,
+}
+
+impl Queue {
+    pub fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+            room: std::sync::Arc::new(Semaphore::new(QUEUE_BYTES)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while it holds the lock half-way through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a request at the end; answers whether the queue is still open.
+    pub fn put(&self, request: Request) -> bool {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return false;
+        }
+        waiting.requests.push_back(request);
+        drop(waiting);
+        self.wake.notify_one();
+        true
+    }
+
+    /// The next batch: what waits, as far as it fits one. Blocks; nothing when the queue is closed and drained.
+    pub fn take(&self) -> Option<Vec<Request>> {
+        let mut waiting = self.lock();
+        while waiting.requests.is_empty() && !waiting.closed {
+            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (mut batch, mut entries, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(next) = waiting.requests.front() {
+            entries += next.entries.len();
+            bytes += next.bytes();
+            if !batch.is_empty() && (entries > MAX_BATCH_ENTRIES || bytes > MAX_BATCH_BYTES) {
+                break;
+            }
+            batch.extend(waiting.requests.pop_front());
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Refuses new requests; those that wait are still taken.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.room.close();
+        self.wake.notify_all();
+    }
+
+    /// Drops what waits; whoever waits for an answer is told that the log is closed.
+    pub fn clear(&self) {
+        self.lock().requests.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn put(queue: &Queue, entries: usize, bytes: usize) -> bool {
+        let entries = vec![vec![0; bytes]; entries];
+        let room = Arc::clone(&queue.room).try_acquire_many_owned(cost(&entries)).unwrap();
+        queue.put(Request { entries, answer: oneshot::channel().0, room })
+    }
+
+    fn taken(queue: &Queue) -> Vec<usize> {
+        queue.take().unwrap().iter().map(|r| r.entries.len()).collect()
+    }
+
+    #[test]
+    fn a_batch_takes_what_waits_up_to_its_bounds_and_splits_no_append() {
+        let queue = Queue::new();
+        for entries in [1000, 24, 1, 1024] {
+            assert!(put(&queue, entries, 1));
+        }
+        assert!(put(&queue, 3, MAX_BATCH_BYTES / 4) && put(&queue, 2, MAX_BATCH_BYTES / 4));
+        let batches: Vec<_> = (0..5).map(|_| taken(&queue)).collect();
+        assert_eq!(batches, [vec![1000, 24], vec![1], vec![1024], vec![3], vec![2]]);
+        assert_eq!(queue.room.available_permits(), QUEUE_BYTES);
+    }
+
+    #[test]
+    fn a_closed_queue_is_drained_and_takes_nothing_new() {
+        let queue = Queue::new();
+        let room = Arc::clone(&queue.room).try_acquire_many_owned(1).unwrap();
+        assert!(put(&queue, 2, 1));
+        queue.close();
+        let late = Request { entries: Vec::new(), answer: oneshot::channel().0, room };
+        assert!(!queue.put(late));
+        assert_eq!(taken(&queue), [2]);
+        assert!(queue.take().is_none());
+    }
+}

@@ -1,0 +1,179 @@
+// The dashboard as a person meets it: with a mouse, a keyboard, a phone, a dark room or a screen reader.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import axe from "axe-core";
+import { launch, open, VIEWPORTS } from "./browser.mjs";
+import { BASE, PAGES, pathOf, signIn, SIGN_IN_LINK } from "./platform.mjs";
+
+const RULES = ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"];
+const SCHEMES = ["light", "dark"];
+
+let browser;
+let session;
+
+before(async () => {
+  browser = await launch();
+  session = await signIn(browser);
+});
+
+after(() => browser?.close());
+
+/** Runs `body` with a page of its own and closes it, whatever happens; then no fault may be left. */
+async function visit(options, body) {
+  const { context, page, faults } = await open(browser, { base: BASE, session, ...options });
+  try {
+    await body(page);
+    assert.deepEqual(faults, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** What axe finds wrong with the page as it is now, one line a violation. */
+async function violations(page) {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(
+    // Preloading would fetch style sheets again, which the platform's policy need not allow.
+    (values) => window.axe.run(document, { preload: false, runOnly: { type: "tag", values } }),
+    RULES,
+  );
+  return found.violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0].html} (${nodes.length} in all)`);
+}
+
+describe("every page", () => {
+  for (const entry of PAGES) {
+    for (const viewport of Object.keys(VIEWPORTS)) {
+      for (const scheme of SCHEMES) {
+        test(`${entry.name} is sound on a ${viewport} in ${scheme}`, () =>
+          visit({ viewport, scheme, session: entry.signedOut ? undefined : session }, async (page) => {
+            const path = await pathOf(page, entry);
+            const response = await page.goto(path);
+            assert.equal(response.status(), 200);
+            assert.equal(new URL(page.url()).pathname, path, "the page redirects");
+            await assertShape(page, response);
+            assert.deepEqual(await violations(page), []);
+          }));
+      }
+    }
+  }
+});
+
+async function assertShape(page, response) {
+  const policy = response.headers()["content-security-policy"] ?? "";
+  assert.match(policy, /default-src/, "no Content-Security-Policy");
+  assert.doesNotMatch(policy, /unsafe-(inline|eval)/, "the policy lets injected code run");
+  assert.equal(await page.locator("main#main").count(), 1, "one <main id=main>");
+  assert.equal(await page.locator("h1").count(), 1, "one h1");
+  assert.ok((await page.locator("nav").count()) >= 1, "a nav");
+  assert.notEqual(await page.title(), "");
+  const [content, window_] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
+  assert.ok(content <= window_, `the page scrolls sideways: ${content} px in ${window_} px`);
+}
+
+describe("with the keyboard alone", () => {
+  /** What has the focus, as a person would describe it. */
+  const focused = (page) =>
+    page.evaluate(() => {
+      const element = document.activeElement;
+      const box = element.getBoundingClientRect();
+      const style = getComputedStyle(element);
+      return {
+        text: element.textContent.trim(),
+        target: element.getAttribute("href"),
+        inNav: element.closest("nav") !== null,
+        inMain: element.closest("main") !== null,
+        visible: box.width > 1 && box.height > 1 && box.top >= 0 && box.left >= 0,
+        marked: style.outlineStyle !== "none" || style.boxShadow !== "none",
+      };
+    });
+
+  test("the first stop is a link that skips to the content", () =>
+    visit({}, async (page) => {
+      await page.goto("/");
+      await page.keyboard.press("Tab");
+      const first = await focused(page);
+      assert.match(first.text, /skip/i);
+      assert.equal(first.target, "#main");
+      assert.ok(first.visible, "the skip link can be seen when it has the focus");
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Tab");
+      const next = await focused(page);
+      assert.ok(!next.inNav, `after skipping, the next stop is still in the nav: ${next.text}`);
+    }));
+
+  test("the nav comes next, and shows where the focus is", () =>
+    visit({}, async (page) => {
+      await page.goto("/");
+      let stop;
+      // The skip link, perhaps the name of the place, then the nav.
+      for (let presses = 0; presses < 4 && !stop?.inNav; presses += 1) {
+        await page.keyboard.press("Tab");
+        stop = await focused(page);
+      }
+      assert.ok(stop.inNav, `four stops and no nav: ${stop.text}`);
+      assert.ok(stop.marked, "the focused link looks like any other");
+    }));
+});
+
+describe("the work of the house", () => {
+  test("a receipt verifies at a click", () =>
+    visit({}, async (page) => {
+      await page.goto("/receipts");
+      await page.locator("[data-verify]").first().click();
+      const result = page.locator("[data-verify-result]").filter({ hasText: /verified/i }).first();
+      await result.waitFor();
+      assert.doesNotMatch(await result.textContent(), /not verified|unverified|failed/i);
+    }));
+
+  test("a case shows its timeline, its diff and its proof", () =>
+    visit({}, async (page) => {
+      await page.goto(await pathOf(page, { path: "/cases/{id}" }));
+      await page.getByRole("heading", { name: /timeline/i }).first().waitFor();
+      await page.getByRole("heading", { name: /proof/i }).first().waitFor();
+      const diff = page.locator(".diff").first();
+      await diff.waitFor();
+      const text = await diff.innerText();
+      assert.match(text, /^\s*\+/m, "the diff adds nothing");
+      assert.match(text, /^\s*-/m, "the diff removes nothing");
+    }));
+});
+
+describe("coming and going", () => {
+  test("a sign-in link works once", () =>
+    visit({ session: undefined }, async (page) => {
+      // That the server refuses the link is a failed request, which the browser logs: no fault of the page's.
+      const { context, page: visitor } = await open(browser, { base: BASE });
+      await visitor.goto(SIGN_IN_LINK);
+      const alert = visitor.getByRole("alert").filter({ hasText: /\S/ }).first();
+      await alert.waitFor();
+      assert.equal(new URL(visitor.url()).pathname, "/sign-in");
+      const session = await context.storageState();
+      await context.close();
+      await page.context().addCookies(session.cookies);
+      await page.goto("/cases");
+      assert.equal(new URL(page.url()).pathname, "/sign-in");
+    }));
+
+  test("a stranger is sent to the sign-in page", () =>
+    visit({ session: undefined }, async (page) => {
+      for (const { path } of PAGES.filter((entry) => !entry.signedOut && !entry.path.includes("{id}"))) {
+        await page.goto(path);
+        assert.equal(new URL(page.url()).pathname, "/sign-in", path);
+      }
+    }));
+
+  // Last, because it ends the session that the tests above share.
+  test("signing out closes the door", () =>
+    visit({}, async (page) => {
+      await page.goto("/");
+      const name = /sign out/i;
+      await page.getByRole("button", { name }).or(page.getByRole("link", { name })).first().click();
+      await page.waitForURL((url) => url.pathname === "/sign-in");
+      await page.context().addCookies(session.cookies);
+      await page.goto("/cases");
+      assert.equal(new URL(page.url()).pathname, "/sign-in", "the old cookie still opens the door");
+    }));
+});
