@@ -8,7 +8,7 @@ export const BASE = required("ECHO_URL");
 /** A link that signs its first user in, once. */
 export const SIGN_IN_LINK = required("ECHO_SIGN_IN");
 
-/** Every page of the dashboard. `{id}` stands for the first one that the list page links to. */
+/** Every page of the dashboard. `{id}` stands for the newest thing that the list page links to, `{first}` for the oldest. */
 export const PAGES = [
   { name: "overview", path: "/" },
   { name: "cases", path: "/cases" },
@@ -18,6 +18,7 @@ export const PAGES = [
   { name: "findings", path: "/findings" },
   { name: "receipts", path: "/receipts" },
   { name: "invoices", path: "/invoices" },
+  { name: "trust", path: "/trust" },
   { name: "sign-in", path: "/sign-in", signedOut: true },
 ];
 
@@ -39,15 +40,16 @@ export async function signIn(browser) {
   return session;
 }
 
-/** The path of a page, with `{id}` replaced by the first id on the list page before it. */
+/** The path of a page, with `{id}` or `{first}` replaced by an id on the list page before it (newest first). */
 export async function pathOf(page, { path }) {
-  const list = path.replace("/{id}", "");
+  const list = path.replace(/\/\{(id|first)\}$/, "");
   if (list === path) return path;
   await page.goto(list);
   const paths = await page
     .locator(`main a[href^="${list}/"]`)
     .evaluateAll((links) => links.map((link) => link.pathname));
-  const found = paths.find((candidate) => candidate.split("/").length === 3);
+  const things = paths.filter((candidate) => candidate.split("/").length === 3);
+  const found = path.endsWith("{first}") ? things.at(-1) : things[0];
   assert.ok(found, `${list} links to nothing below it`);
   return found;
 }

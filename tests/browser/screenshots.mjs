@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { launch, open, VIEWPORTS } from "./browser.mjs";
 import { BASE, PAGES, pathOf, signIn } from "./platform.mjs";
 
+/** Beside the newest case, which waits for a decision, the oldest, which is proven and paid. */
+const PICTURES = [...PAGES, { name: "case-proven", path: "/cases/{first}" }];
+
 /** Pages that are shown in the dark too. */
 const DARK_TOO = ["overview", "case"];
 
@@ -17,7 +20,7 @@ await mkdir(folder, { recursive: true });
 const browser = await launch();
 try {
   const session = await signIn(browser);
-  for (const entry of PAGES) {
+  for (const entry of PICTURES) {
     const schemes = DARK_TOO.includes(entry.name) ? ["light", "dark"] : ["light"];
     for (const viewport of Object.keys(VIEWPORTS)) {
       for (const scheme of schemes) {
@@ -32,6 +35,8 @@ try {
 async function take(entry, viewport, scheme, session) {
   const { context, page } = await open(browser, { base: BASE, viewport, scheme, session });
   await page.goto(await pathOf(page, entry));
+  // What the page's script draws comes a moment later: charts, times, what is live.
+  await page.waitForTimeout(800);
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   const { width } = VIEWPORTS[viewport];
   const path = join(folder, `${entry.name}-${viewport}-${scheme}.png`);

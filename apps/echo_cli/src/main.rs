@@ -1,2 +1,60 @@
-//! `echo_cli`: not built yet; the domain below it stands.
-fn main() {}
+//! `echo_cli`: the person's tool. Talks to a platform, and verifies its papers without one.
+//!
+//! Each subcommand is one file with its arguments and its work. A command reads arguments, asks the platform over
+//! HTTP ([`api`]) or opens files, and prints through [`out::Out`]; failures come back as [`Failure`] and are
+//! printed here, once, with the exit code: 0 done, 1 failed, 2 usage, 3 verification failed.
+//!
+//! Data flow: arguments -> one command -> stdout (data) and stderr (words).
+//!
+//! What may not come in: the domain's decisions. What a case is and what it costs is the platform's business;
+//! what a proof is, `dossier`'s and `ledger`'s.
+
+mod agent;
+mod answer;
+mod api;
+mod bundle;
+mod case;
+mod change;
+mod cli;
+mod completions;
+mod content;
+mod customer;
+mod device;
+mod events;
+mod failure;
+mod finding;
+mod http;
+mod invoice;
+mod ledgers;
+mod login;
+mod man;
+mod out;
+mod place;
+mod plan;
+mod receipt;
+mod session;
+mod tour;
+mod verify;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+
+pub(crate) use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if failure.kind != failure::Kind::Unread {
+                // When stderr is gone there is nobody left to tell.
+                let _ = writeln!(io::stderr().lock(), "error: {}", out::printable(&failure.to_string()));
+            }
+            failure.code()
+        }
+    }
+}

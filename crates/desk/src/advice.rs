@@ -1,11 +1,13 @@
 //! Answers to questions about a case, from the case's own evidence.
 
+use std::collections::BTreeSet;
+
 use access::Principal;
 use agents::{Evidence, EvidenceKind, Question, Skill};
 use echo_core::Id as _;
 use store::{Filter, Scope};
 
-use crate::{Case, DeskError, Finding, SkillCall, TimelineKind, work::Work};
+use crate::{Case, DeskError, Finding, FindingState, SkillCall, TimelineKind, content::Playbook, work::Work};
 
 /// The longest question, in characters.
 const MAX_QUESTION: usize = 1_000;
@@ -49,15 +51,9 @@ impl Work<'_> {
                 text: triage.summary.clone(),
             });
         }
-        for finding in self.tx.all::<Finding>(&scope, &under).await? {
-            let result = &finding.result;
-            evidence.push(Evidence {
-                id: finding.id.to_string(),
-                kind: EvidenceKind::Finding,
-                title: result.title.clone(),
-                text: format!("{} {} {}", result.rationale, result.reason, result.remediation),
-            });
-        }
+        let mut findings = self.tx.all::<Finding>(&scope, &under).await?;
+        findings.sort_by_key(|f| std::cmp::Reverse(f.result.severity));
+        evidence.extend(findings.iter().map(of_finding));
         for call in self.tx.all::<SkillCall>(&scope, &under).await? {
             if call.skill != Skill::DiagnosticsProbe {
                 continue;
@@ -71,14 +67,30 @@ impl Work<'_> {
                 text: crate::result::describe(&diagnosis),
             });
         }
-        for playbook in self.desk.content().playbooks.values() {
-            evidence.push(Evidence {
-                id: playbook.template.id.clone(),
-                kind: EvidenceKind::Playbook,
-                title: playbook.template.name.clone(),
-                text: format!("{} Roll back: {}", playbook.template.description, playbook.template.rollback),
-            });
-        }
+        let open: BTreeSet<u32> =
+            findings.iter().filter(|f| f.state == FindingState::Open).map(|f| f.result.check).collect();
+        let useful = |p: &&Playbook| p.template.fixes.iter().any(|check| open.contains(check));
+        evidence.extend(self.desk.content().playbooks.values().filter(useful).map(of_playbook));
         Ok(evidence)
+    }
+}
+
+fn of_finding(finding: &Finding) -> Evidence {
+    let result = &finding.result;
+    Evidence {
+        id: finding.id.to_string(),
+        kind: EvidenceKind::Finding,
+        title: format!("{} ({} severity)", result.title, crate::finding::urgency(result.severity)),
+        text: format!("{} {}", result.rationale, result.remediation),
+    }
+}
+
+fn of_playbook(playbook: &Playbook) -> Evidence {
+    let template = &playbook.template;
+    Evidence {
+        id: template.id.clone(),
+        kind: EvidenceKind::Playbook,
+        title: template.name.clone(),
+        text: format!("{} Roll back: {}", template.description, template.rollback),
     }
 }

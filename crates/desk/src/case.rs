@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use access::{Action, Principal};
-use agents::{Severity, Skill, Triage, TriageFacts, TriageInput};
+use agents::{Filled, Form, Severity, Skill, Triage, TriageFacts, TriageInput, intake::FieldKind};
 use dossier::Kind;
 use echo_core::{CaseId, CustomerId, DeviceId, Id, Page, PageRequest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ use crate::{
     work::{Owner, Work},
 };
 
+/// A line of no more words is taken for a greeting.
+const GREETING_WORDS: usize = 2;
 /// The longest title of a case, in characters.
 const MAX_TITLE: usize = 100;
 
@@ -171,17 +173,13 @@ impl Desk {
     /// Opens a case and triages it.
     pub async fn open_case(&self, call: &Call, open: OpenCase) -> Result<CaseView, DeskError> {
         call.principal.require(Action::OpenCase)?;
-        let filled = {
-            let form = self.content().forms.get(&open.form).ok_or_else(|| {
-                DeskError::invalid("form", format!("there is no form `{}`: see GET /v1/intakes", open.form))
-            })?;
-            form.fill(open.answers).map_err(|faults| DeskError::Invalid {
-                field: faults
-                    .first()
-                    .map_or_else(|| "answers".to_owned(), |f| format!("answers.{}", f.field)),
-                reason: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-            })?
-        };
+        let form = self.content().forms.get(&open.form).ok_or_else(|| {
+            DeskError::invalid("form", format!("there is no form `{}`: see GET /v1/intakes", open.form))
+        })?;
+        let filled = form.fill(open.answers).map_err(|faults| DeskError::Invalid {
+            field: faults.first().map_or_else(|| "answers".to_owned(), |f| format!("answers.{}", f.field)),
+            reason: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        })?;
         let mut work = self.work(&call.principal.name).await?;
         let customer = work.customer_for(call, open.customer).await?;
         let device = work.device_for(&customer, open.device).await?;
@@ -190,7 +188,7 @@ impl Desk {
             number: work.tx.next("case").await?,
             customer: customer.id.clone(),
             device: device.as_ref().map(|d| d.id.clone()),
-            title: title_of(&filled.text()),
+            title: title_of(form, &filled),
             form: filled.form.clone(),
             form_version: filled.version,
             text: filled.text(),
@@ -233,9 +231,17 @@ impl Desk {
     }
 }
 
-/// The first line of a text, cut to 100 characters.
-fn title_of(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("Untitled");
+/// The first line of what the customer wrote that is more than a greeting, cut to 100 characters.
+fn title_of(form: &Form, filled: &Filled) -> String {
+    let own_words = form
+        .fields
+        .iter()
+        .filter(|field| field.kind == FieldKind::Text)
+        .filter_map(|field| filled.answers.get(&field.id))
+        .flat_map(|answer| answer.lines())
+        .map(str::trim)
+        .find(|line| line.split_whitespace().count() > GREETING_WORDS);
+    let line = own_words.unwrap_or(&form.title);
     match line.char_indices().nth(MAX_TITLE) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),

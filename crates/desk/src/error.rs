@@ -6,7 +6,7 @@ use store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
     /// The caller's token is not good.
-    #[error("{0}: sign in again")]
+    #[error("{0}")]
     Unauthenticated(String),
     /// The caller may not do this.
     #[error(transparent)]

@@ -100,7 +100,12 @@ impl Work<'_> {
     ) -> Result<(), DeskError> {
         self.complete(call, case, &diagnosis, None, true).await?;
         let detail = describe(&diagnosis);
-        let title = format!("{} observed: {} notes", diagnosis.facts.hostname, diagnosis.notes.len());
+        let host = &diagnosis.facts.hostname;
+        let title = match diagnosis.notes.len() {
+            0 => format!("{host} observed: nothing stands out"),
+            1 => format!("{host} observed: one thing stands out"),
+            n => format!("{host} observed: {n} things stand out"),
+        };
         self.note(case, TimelineKind::Diagnosed, title, detail, Some(call.id.as_str())).await
     }
 

@@ -117,7 +117,7 @@ impl Desk {
         if alive {
             Ok(principal)
         } else {
-            Err(DeskError::Unauthenticated("the session was revoked".to_owned()))
+            Err(DeskError::Unauthenticated("the session was ended: sign in again".to_owned()))
         }
     }
 
@@ -145,11 +145,9 @@ impl Desk {
                 "this token enrols a device: run `echo_probe enroll` with it",
             ));
         };
-        let user: User = work
-            .tx
-            .get(&Scope::All, user.as_str())
-            .await?
-            .ok_or_else(|| DeskError::Unauthenticated("the person is not known any more".to_owned()))?;
+        let user: User = work.tx.get(&Scope::All, user.as_str()).await?.ok_or_else(|| {
+            DeskError::Unauthenticated("the person is not known any more: ask the operator".to_owned())
+        })?;
         let mut principal = Principal {
             subject: user.id.to_string(),
             name: user.name,
@@ -169,7 +167,8 @@ impl Desk {
 
     /// Trades a refresh token for new tokens. A refresh token that was used before ends the whole session.
     pub async fn refresh(&self, token: &str) -> Result<Tokens, DeskError> {
-        let unknown = || DeskError::Unauthenticated("the refresh token is not known".to_owned());
+        let unknown =
+            || DeskError::Unauthenticated("the refresh token is not known: sign in again".to_owned());
         let (family, _) = token.split_once('.').ok_or_else(unknown)?;
         let family: TokenId = family.parse().map_err(|_| unknown())?;
         let mut work = self.work("refresh").await?;
@@ -211,31 +210,31 @@ impl Desk {
             .payload_unchecked()
             .ok()
             .and_then(|payload| serde_json::from_slice(&payload).ok())
-            .ok_or_else(|| refused("it is not well formed"))?;
+            .ok_or_else(|| refused("it is not well formed: update echo_probe"))?;
         let mut work = self.work(claimed.device.as_str()).await?;
         let device: Device = work
             .tx
             .get(&Scope::All, claimed.device.as_str())
             .await?
             .filter(|d: &Device| d.state == DeviceState::Active)
-            .ok_or_else(|| refused("the device is not enrolled here"))?;
+            .ok_or_else(|| refused("the device is not enrolled here: enrol it again"))?;
         let assertion: Assertion =
             assertion.verify(ASSERTION_TYPE, &[device.public_key], 1).map_err(|e| refused(&e.to_string()))?;
         if assertion.root != *self.root() {
-            return Err(refused("it was made for another platform"));
+            return Err(refused("it was made for another platform: enrol the device here"));
         }
         if (work.now.as_second() - assertion.at.as_second()).abs() > ASSERTION_SECONDS {
             return Err(refused("the device's clock is more than a minute off: set the time"));
         }
         if !(32..=128).contains(&assertion.nonce.len()) {
-            return Err(refused("the nonce has the wrong length"));
+            return Err(refused("the nonce has the wrong length: update echo_probe"));
         }
         let used = StoredReply { fingerprint: String::new(), status: 0, body: String::new() };
         let nonce = Digest::of(assertion.nonce.as_bytes()).hex();
         work.tx
             .keep_reply(device.id.as_str(), &format!("assertion:{nonce}"), &used, work.now)
             .await
-            .map_err(|_| refused("it was used before"))?;
+            .map_err(|_| refused("it was used before: sign a fresh one"))?;
         let principal = Principal {
             subject: device.id.to_string(),
             name: device.name.clone(),
@@ -267,7 +266,9 @@ impl Work<'_> {
             .tx
             .get_unique(&Scope::All, &Digest::of(secret.as_bytes()).hex())
             .await?
-            .ok_or_else(|| DeskError::Unauthenticated("the one-time token is not known".to_owned()))?;
+            .ok_or_else(|| {
+                DeskError::Unauthenticated("the one-time token is not known: ask for a new one".to_owned())
+            })?;
         let purpose =
             record.0.redeem(secret, self.now).map_err(|e| DeskError::Unauthenticated(e.to_string()))?;
         self.tx.update(&record).await?;

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
-use sqlx::{AnyPool, Executor as _, any::AnyPoolOptions};
+use sqlx::{AnyPool, Connection as _, Executor as _, any::AnyPoolOptions};
 
 use crate::{StoreError, Tx, schema};
 
@@ -50,6 +50,8 @@ impl Store {
                     Ok(())
                 })
             })
+            // A commit that failed, on a full disk for one, can leave a connection inside its transaction.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect(&format!("sqlite://{}", path.display()))
             .await
             .map_err(named)?;

@@ -1,0 +1,123 @@
+//! The command line as a whole.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    Failure, agent, api::Api, case, change, completions, content, customer, device, events, finding, invoice,
+    ledgers, login, man, out::Out, place, plan, receipt, tour, verify,
+};
+
+/// Echo's command line: cases, fixes, bills and the proofs of all of them.
+#[derive(Debug, Parser)]
+#[command(name = "echo_cli", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Print JSON in place of tables
+    #[arg(long, global = true)]
+    json: bool,
+    /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour` and `content` the
+    /// platform's (`$ECHO_HOME`)
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verification failed.\n\
+    Colours are left out when NO_COLOR is set or the output is not a terminal.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take the tour: a platform, a device, a case, a fix, a proof and an invoice on this machine
+    Tour(tour::Arguments),
+    /// Verify an exported case file, without any platform or network
+    Verify(verify::Arguments),
+    /// Sign in to a platform with a one-time link
+    Login(login::Arguments),
+    /// End the session
+    Logout,
+    /// Say who is signed in, and where
+    Whoami,
+    /// Customers
+    #[command(subcommand)]
+    Customer(customer::Customer),
+    /// Devices
+    #[command(subcommand)]
+    Device(device::Device),
+    /// Cases
+    #[command(subcommand)]
+    Case(case::Case),
+    /// Change sets: proposed fixes
+    #[command(subcommand)]
+    Change(change::Change),
+    /// Findings of posture scans
+    #[command(subcommand)]
+    Finding(finding::Finding),
+    /// Receipts of skill calls
+    #[command(subcommand)]
+    Receipt(receipt::Receipt),
+    /// Invoices
+    #[command(subcommand)]
+    Invoice(invoice::Invoice),
+    /// The agents that serve
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    /// The plans that can be bought
+    #[command(subcommand)]
+    Plan(plan::Plan),
+    /// Follow what happens, line by line
+    Events(events::Arguments),
+    /// Check ledgers and their proofs, without any platform or network
+    #[command(subcommand)]
+    Ledger(ledgers::Ledger),
+    /// Sign and check the content of a platform's home
+    #[command(subcommand)]
+    Content(content::Content),
+    /// Print a shell's completions
+    Completions(completions::Arguments),
+    /// Print the manual, or write one page a command
+    Man(man::Arguments),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<(), Failure> {
+        let out = Out::new(self.json);
+        let home = self.home;
+        let online = || Api::open(&place::person(home.clone())?);
+        match self.command {
+            Command::Tour(arguments) => tour::run(&arguments, home, out),
+            Command::Verify(arguments) => verify::run(&arguments, out),
+            Command::Login(arguments) => login::login(&arguments, &place::person(home)?, out),
+            Command::Logout => login::logout(&place::person(home)?, out),
+            Command::Whoami => login::whoami(&online()?, out),
+            Command::Customer(command) => command.run(&online()?, out),
+            Command::Device(command) => command.run(&online()?, out),
+            Command::Case(command) => command.run(&online()?, out),
+            Command::Change(command) => command.run(&online()?, out),
+            Command::Finding(command) => command.run(&online()?, out),
+            Command::Receipt(command) => command.run(&online()?, out),
+            Command::Invoice(command) => command.run(&online()?, out),
+            Command::Agent(command) => command.run(&online()?, out),
+            Command::Plan(command) => command.run(&online()?, out),
+            Command::Events(arguments) => events::run(&arguments, &online()?, out),
+            Command::Ledger(command) => command.run(out),
+            Command::Content(command) => command.run(&place::platform(home)?, out),
+            Command::Completions(arguments) => completions::run(&arguments),
+            Command::Man(arguments) => man::run(&arguments),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,10 @@
+//! `echo_cli` as its users meet it: the compiled program, the real platform, the real probe, real files.
+
+#![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
+
+mod fixture;
+mod ledger;
+mod retry;
+mod session;
+mod tour;
+mod verify;

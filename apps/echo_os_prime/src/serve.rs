@@ -1,0 +1,121 @@
+//! Opens the home, serves until a signal, stops cleanly.
+
+use std::{net::SocketAddr, time::Duration};
+
+use desk::{Desk, Opened, Options};
+use echo_core::Mint;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::settings::Settings;
+
+/// Two threads serve hundreds of devices, and each more costs memory.
+const THREADS: usize = 2;
+/// How long open requests have to end after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often telemetry is written and the time of commands is looked at.
+const TICK: Duration = Duration::from_secs(5);
+/// How often old answers and events are forgotten.
+const TIDY: Duration = Duration::from_hours(1);
+
+/// Runs the platform until SIGINT or SIGTERM.
+pub fn run(settings: Settings) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .map_err(|e| format!("cannot start: {e}"))?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<(), String> {
+    let listener = TcpListener::bind(settings.listen).await.map_err(|e| {
+        format!(
+            "cannot listen on {}: {e}; is another platform running? choose a port with --listen",
+            settings.listen
+        )
+    })?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "listening on {address}, which others can reach, without TLS: put a TLS proxy before it"
+        );
+    }
+    // Before the first word is said: whoever reads it may already want the platform to stop.
+    let signals = Signals::listen()?;
+    let options = Options { home: settings.home, mint: Mint::system() };
+    let Opened { desk, sign_in } = Desk::open(options).await.map_err(|e| e.to_string())?;
+    let (stop, stopping) = watch::channel(false);
+    let app = control_plane::router(desk.clone(), control_plane::Options::new(stopping.clone()))
+        .merge(dashboard::router(desk.clone()))
+        .fallback(dashboard::not_found);
+    let chores = tokio::spawn(chores(desk.clone(), stopping.clone()));
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stopped(stopping));
+    let serving = tokio::spawn(async move { server.await });
+    announce(address, &sign_in.secret);
+    signals.wait().await;
+    stop.send_replace(true);
+    match timeout(GRACE, serving).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!("the server ended with {error}"),
+        Ok(Err(error)) => tracing::warn!("the server ended with {error}"),
+        Err(_) => tracing::warn!("some requests did not end within {} s", GRACE.as_secs()),
+    }
+    chores.abort();
+    desk.close().await.map_err(|e| e.to_string())
+}
+
+/// The two lines that people and programs wait for. The secret stands in the fragment, which browsers do not send.
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+fn announce(address: SocketAddr, secret: &str) {
+    println!("ready http://{address}/");
+    println!("sign in: http://{address}/sign-in#token={secret}");
+}
+
+/// Ends when the platform stops, or when whoever could say so is gone.
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, String> {
+        let listen = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// What is to be done now and then. A failure is told and tried again at the next turn.
+async fn chores(desk: Desk, stopping: watch::Receiver<bool>) {
+    let mut tick = interval(TICK);
+    let mut tidy = interval(TIDY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = Box::pin(stopped(stopping));
+    loop {
+        let done = tokio::select! {
+            _ = tick.tick() => desk.tick().await,
+            _ = tidy.tick() => desk.tidy().await,
+            () = &mut end => return,
+        };
+        if let Err(error) = done {
+            tracing::warn!("{error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What can be set: a flag wins over the environment, the environment over `echo.toml`, which may be absent.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use serde::Deserialize;
+
+/// The most bytes of `echo.toml`.
+const MAX_CONFIG: u64 = 64 * 1024;
+/// Loopback only, unless told otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8460";
+
+/// The Echo platform: sell and deliver tech support, security and diagnostics from one binary.
+#[derive(Debug, Parser)]
+#[command(name = "echo_os_prime", version)]
+pub struct Args {
+    /// The home directory; made when it is not there.
+    #[arg(long, env = "ECHO_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Where to listen. Port 0 takes a free one. Anything but loopback is reachable by others: put TLS before it.
+    #[arg(long, env = "ECHO_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// The settings in force.
+#[derive(Debug)]
+pub struct Settings {
+    /// The home directory.
+    pub home: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+/// `echo.toml`: every key is optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    listen: Option<SocketAddr>,
+}
+
+impl Settings {
+    /// Joins flags, environment and `echo.toml`.
+    pub fn read(args: Args) -> Result<Self, String> {
+        let home = args.home.or_else(default_home).ok_or(
+            "there is no place for a home directory: set ECHO_HOME, or say --home DIR (neither XDG_DATA_HOME nor HOME is set)",
+        )?;
+        let path = home.join("echo.toml");
+        let config = match durable::read(&path, MAX_CONFIG).map_err(|e| e.to_string())? {
+            Some(bytes) => parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))?,
+            None => Config::default(),
+        };
+        let default = DEFAULT_LISTEN.parse().expect("the default address is well formed");
+        Ok(Self { home, listen: args.listen.or(config.listen).unwrap_or(default) })
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Config, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    toml::from_str(text).map_err(|e| format!("{e}Correct the line, or remove it to get the default."))
+}
+
+/// The platform's data directory for `echo` (XDG Base Directory Specification 0.8).
+fn default_home() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .map(|data| data.join("echo"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_config_is_a_good_config() {
+        assert!(parse(b"").unwrap().listen.is_none());
+        assert!(parse(b"listen = \"127.0.0.1:9000\"\n").unwrap().listen.is_some());
+    }
+
+    #[test]
+    fn a_wrong_config_says_what_and_what_to_do() {
+        for bad in [&b"listne = \"127.0.0.1:1\""[..], b"listen = 5", b"\xff", b"["] {
+            let error = parse(bad).unwrap_err();
+            assert!(error.len() > 15, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        durable::write(&home.path().join("echo.toml"), b"listen = \"127.0.0.1:1\"", durable::Mode::Public)
+            .unwrap();
+        let args = |listen: Option<&str>| Args {
+            home: Some(home.path().to_owned()),
+            listen: listen.map(|l| l.parse().unwrap()),
+        };
+        assert_eq!(Settings::read(args(None)).unwrap().listen.port(), 1);
+        assert_eq!(Settings::read(args(Some("127.0.0.1:2"))).unwrap().listen.port(), 2);
+    }
+}

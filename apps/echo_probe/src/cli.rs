@@ -1,0 +1,175 @@
+//! The command line.
+
+use std::{num::NonZeroU16, path::PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::{failure::Failure, show};
+
+/// The agent on a device: enrols it, sends pulses, carries out signed commands.
+#[derive(Debug, Parser)]
+#[command(
+    name = "echo_probe",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused because something is not trusted or not \
+                  allowed.\nECHO_LOG sets what is logged to standard error (error, warn, info, debug)."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Enrol this machine at a platform with a one-time token
+    Enroll(Enroll),
+    /// Send pulses and carry out signed commands until stopped
+    Run(Run),
+    /// Say what a technician would look at first; needs no enrolment
+    Diagnose(Diagnose),
+    /// Compare this machine, or a mounted one, with a posture policy; needs no enrolment
+    Scan(Scan),
+    /// Say who this device is and how it stands
+    Status(Status),
+    /// Print a completion script for a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Where the device home is.
+#[derive(Debug, Args)]
+pub(crate) struct HomeDir {
+    /// The device's folder [default: the user's data folder for echo-probe]
+    #[arg(long, env = "ECHO_PROBE_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Enroll {
+    /// The platform's address, such as <https://help.example.org>
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) token: TokenSource,
+    /// What people will call the device [default: its host name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Replace the identity that this home already has
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Allow plain http to another machine: anybody on the way can read and hold back what is said
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+}
+
+/// Where the one-time token comes from. Never the command line itself, which every user of the machine can see.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TokenSource {
+    /// Read the one-time token from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Read the one-time token from standard input
+    #[arg(long)]
+    pub(crate) token_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+    /// Scan and change the system below this folder instead of the running one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Let approved changes be made to the running system
+    #[arg(long, conflicts_with = "root")]
+    pub(crate) allow_live_changes: bool,
+    /// Seconds between two pulses
+    #[arg(long, value_name = "N", default_value = "30")]
+    pub(crate) pulse_seconds: NonZeroU16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// The policy, a Wazuh SCA file. It may run commands on the running system: use files that you trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// Look at the system below this folder instead of the running one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl HomeDir {
+    /// The folder that was named, or the user's own.
+    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(home) = &self.home {
+            return Ok(home.clone());
+        }
+        let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        set("XDG_DATA_HOME")
+            .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+            .map(|data| data.join("echo-probe"))
+            .ok_or_else(|| {
+                Failure::Usage("there is no home folder here: name one with --home DIR".to_owned())
+            })
+    }
+}
+
+/// Prints a completion script.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "echo_probe", &mut script);
+    show::data(&String::from_utf8_lossy(&script))
+}
+
+/// Prints the manual page.
+pub(crate) fn man() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Failure::of)?;
+    show::data(&String::from_utf8_lossy(&page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_comes_from_one_place() {
+        let parse = |tail: &[&str]| {
+            let head = ["echo_probe", "enroll", "--url", "http://localhost:1"];
+            Cli::try_parse_from(head.iter().chain(tail)).is_ok()
+        };
+        assert!(parse(&["--token-stdin"]) && parse(&["--token-file", "t"]));
+        assert!(!parse(&[]) && !parse(&["--token-stdin", "--token-file", "t"]) && !parse(&["--token", "t"]));
+    }
+}

@@ -1,0 +1,130 @@
+//! The trust root that the device pinned, and the newest registry that stands on it.
+
+use std::path::PathBuf;
+
+use durable::Mode;
+use echo_core::{Digest, Timestamp};
+use trust::{Registry, TrustChain, TrustError, chain::MAX_CHAIN_BYTES};
+
+use crate::failure::Failure;
+
+/// The chain's file in the device home.
+pub(crate) const CHAIN: &str = "chain.json";
+
+/// The trust chain that the device goes by.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    path: PathBuf,
+    root: Digest,
+    chain: TrustChain,
+}
+
+/// Why a chain from the platform is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PinError {
+    /// It does not stand on the pinned root.
+    #[error("the platform's trust chain is not believed: {0}")]
+    Trust(#[from] TrustError),
+    /// It lacks or rewrites what is known.
+    #[error(
+        "the platform's trust chain is older than, or differs from, the one that is known: it was set back, or \
+         somebody is in between; the known one stays"
+    )]
+    Older,
+    /// It cannot be kept.
+    #[error(transparent)]
+    Durable(#[from] durable::DurableError),
+}
+
+impl Pin {
+    /// Reads the chain that was kept when the device enrolled.
+    pub(crate) fn load(path: PathBuf, root: Digest) -> Result<Self, Failure> {
+        let bytes = durable::read(&path, MAX_CHAIN_BYTES).map_err(Failure::of)?.ok_or_else(|| {
+            Failure::Failed(format!(
+                "{} is missing: restore it, or enrol again with --replace",
+                path.display()
+            ))
+        })?;
+        let chain = TrustChain::from_json(&bytes)
+            .and_then(|chain| {
+                if chain.fingerprint() == root {
+                    chain.newest().map(|_| chain)
+                } else {
+                    Err(TrustError::WrongRoot { pinned: root, found: chain.fingerprint() })
+                }
+            })
+            .map_err(|e| Failure::Refused(format!("{}: {e}", path.display())))?;
+        Ok(Self { path, root, chain })
+    }
+
+    /// Pins `chain`, which must stand on `root`, and keeps it.
+    pub(crate) fn begin(
+        path: PathBuf,
+        root: Digest,
+        chain: TrustChain,
+        now: Timestamp,
+    ) -> Result<Self, PinError> {
+        chain.verify(&root, now)?;
+        durable::write(&path, &chain.to_json(), Mode::Private)?;
+        Ok(Self { path, root, chain })
+    }
+
+    /// Who may sign what at `now`.
+    pub(crate) fn registry(&self, now: Timestamp) -> Result<Registry, TrustError> {
+        self.chain.verify(&self.root, now)
+    }
+
+    /// Takes a chain that the platform sent, if it stands on the pinned root and only adds to what is known;
+    /// whether it added anything.
+    pub(crate) fn renew(&mut self, bytes: &[u8], now: Timestamp) -> Result<bool, PinError> {
+        let chain = TrustChain::from_json(bytes)?;
+        chain.verify(&self.root, now)?;
+        let (known, given) = (self.chain.versions(), chain.versions());
+        let grows =
+            known.len() <= given.len() && known.iter().zip(given).all(|(a, b)| a.payload == b.payload);
+        if !grows {
+            return Err(PinError::Older);
+        }
+        if known.len() == given.len() {
+            return Ok(false);
+        }
+        durable::write(&self.path, &chain.to_json(), Mode::Private)?;
+        self.chain = chain;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trust::KeyRole;
+
+    use super::*;
+    use crate::test_house::{House, at};
+
+    #[test]
+    fn a_longer_chain_is_taken_and_kept() {
+        let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+        let path = folder.path().join(CHAIN);
+        let mut pin = Pin::begin(path.clone(), house.root(), house.chain(), at("2027-02-01")).unwrap();
+        let longer = house.longer_chain();
+        assert!(pin.renew(&longer.to_json(), at("2027-02-01")).unwrap());
+        assert!(!pin.renew(&longer.to_json(), at("2027-02-01")).unwrap());
+        let again = Pin::load(path, house.root()).unwrap();
+        assert_eq!(again.registry(at("2027-02-01")).unwrap().version, 2);
+    }
+
+    #[test]
+    fn an_older_a_foreign_and_an_expired_chain_are_refused() {
+        let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+        let now = at("2027-02-01");
+        let path = folder.path().join(CHAIN);
+        let mut pin = Pin::begin(path.clone(), house.root(), house.longer_chain(), now).unwrap();
+        assert!(matches!(pin.renew(&house.chain().to_json(), now), Err(PinError::Older)));
+        let stranger = House::with_seed(90);
+        assert!(matches!(pin.renew(&stranger.chain().to_json(), now), Err(PinError::Trust(_))));
+        assert!(pin.renew(b"{}", now).is_err());
+        assert!(pin.registry(at("2029-01-01")).is_err());
+        assert!(Pin::load(path, stranger.root()).is_err());
+        assert!(!house.registry(1).keys(KeyRole::Operator).is_empty());
+    }
+}

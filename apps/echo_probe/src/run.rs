@@ -1,0 +1,166 @@
+//! `echo_probe run`: two threads, and a main thread that waits for the word to stop.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use device_link::MAX_PULSES_PER_BATCH;
+use echo_core::Mint;
+use observability::{Bounds, Buffer, Collector};
+use playbooks::Runner;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::{Handle, Signals},
+};
+
+use crate::{
+    address::Address,
+    cli,
+    execute::Hands,
+    failure::Failure,
+    home::{self, Home, Identity},
+    journal::Journal,
+    machine::Machine,
+    pin::{CHAIN, Pin},
+    platform::{Member, Platform},
+    pulse::Pulser,
+    show,
+    stop::Stop,
+    work::Worker,
+};
+
+/// How long work that is under way may take to end once the program is told to stop. What takes longer is cut off,
+/// as a power cut would, and is carried on at the next start.
+const GRACE: Duration = Duration::from_millis(1_500);
+/// The threads' stacks; only what is touched takes memory. Patterns of a policy may nest deeply.
+const STACK: usize = 2 * 1024 * 1024;
+
+/// Runs the device until SIGINT or SIGTERM.
+pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
+    let folder = options.home.path()?;
+    let machine = Machine::new(options.root.as_deref(), options.allow_live_changes)?;
+    let identity = home::identity(&folder)?.ok_or_else(|| {
+        Failure::Failed(format!(
+            "{} holds no enrolled device: run `echo_probe enroll` first, or name the folder with --home",
+            folder.display()
+        ))
+    })?;
+    let home = Arc::new(Home::open(&folder)?);
+    let address = Address::parse(&identity.platform, identity.insecure_http).map_err(Failure::of)?;
+    if address.is_exposed() {
+        tracing::warn!(url = address.as_str(), "plain http to another machine: others can read what is said");
+    }
+    let mint = Mint::system();
+    let key = home.key()?;
+    let member = Arc::new(Member::new(
+        Platform::new(address),
+        identity.device.clone(),
+        identity.root,
+        key.clone(),
+        mint.clone(),
+    ));
+    let mut worker = worker(&home, &identity, &member, machine, mint.clone())?;
+    let every = Duration::from_secs(options.pulse_seconds.get().into());
+    let mut pulser = pulser(&home, &identity, &member, every, mint)?;
+
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
+    let stop = Arc::new(Stop::default());
+    spawn("work", signals.handle(), &stop, move |stop| worker.run(stop))?;
+    spawn("pulse", signals.handle(), &stop, move |stop| pulser.run(stop))?;
+    show::say(&format!("running as {} for {}", identity.device, member.url()));
+
+    let told = signals.forever().next();
+    stop.stop();
+    if !stop.idle(GRACE) {
+        tracing::warn!("work under way is cut off, and is carried on at the next start");
+    }
+    match told {
+        Some(_) => Ok(()),
+        None => Err(Failure::Failed(
+            "a part of the probe ended by itself: see the log, and start it again".to_owned(),
+        )),
+    }
+}
+
+fn worker(
+    home: &Home,
+    identity: &Identity,
+    member: &Arc<Member>,
+    machine: Machine,
+    mint: Mint,
+) -> Result<Worker, Failure> {
+    let pin = Pin::load(home.path(CHAIN), identity.root)?;
+    let journal = Journal::open(home.path("work"), mint.now()).map_err(Failure::of)?;
+    let runner = Runner::open(&home.path("runs").join(machine.journal_name())).map_err(Failure::of)?;
+    let hands = Hands::new(machine, runner, mint.clone());
+    match hands.recover() {
+        Ok(0) => {}
+        Ok(runs) => tracing::warn!(runs, "runs that were cut off have been taken back"),
+        Err(why) => tracing::error!(%why, "a run that was cut off could not be taken back"),
+    }
+    Ok(Worker {
+        member: Arc::clone(member),
+        device: identity.device.clone(),
+        key: home.key()?,
+        mint,
+        pin,
+        journal,
+        hands,
+        stranded: std::collections::BTreeSet::new(),
+        trust_asked: None,
+        trust_had: None,
+    })
+}
+
+fn pulser(
+    home: &Arc<Home>,
+    identity: &Identity,
+    member: &Arc<Member>,
+    every: Duration,
+    mint: Mint,
+) -> Result<Pulser, Failure> {
+    let buffer = Buffer::open(&home.path("pulses"), Bounds::default()).map_err(Failure::of)?;
+    for aside in buffer.set_aside() {
+        tracing::warn!(?aside, "a damaged file of pulses was set aside");
+    }
+    Ok(Pulser {
+        member: Arc::clone(member),
+        device: identity.device.clone(),
+        home: Arc::clone(home),
+        is_new: buffer.next_seq() == 1,
+        buffer,
+        collector: Collector::new(),
+        mint,
+        every,
+        contact: home::contact(&home.path("."))?,
+        taken: 0,
+        most: MAX_PULSES_PER_BATCH,
+    })
+}
+
+/// Ends the wait for signals when its thread ends, also by a panic: half a probe must not look alive.
+struct EndsTheWait(Handle);
+
+impl Drop for EndsTheWait {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    handle: Handle,
+    stop: &Arc<Stop>,
+    run: impl FnOnce(&Stop) + Send + 'static,
+) -> Result<(), Failure> {
+    let stop = Arc::clone(stop);
+    let work = move || {
+        let _ends = EndsTheWait(handle);
+        run(&stop);
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK)
+        .spawn(work)
+        .map(drop)
+        .map_err(|e| Failure::Failed(format!("no thread for {name}: {e}")))
+}

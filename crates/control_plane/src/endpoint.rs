@@ -1,0 +1,51 @@
+//! The endpoints, one file each: what goes in and out, and a handler that parses, asks the desk and renders.
+//!
+//! The shapes here describe what the desk writes; they are never built.
+
+pub mod agents;
+pub mod approve;
+pub mod call;
+pub mod calls;
+pub mod case;
+pub mod cases;
+pub mod change_set;
+pub mod checkpoint;
+pub mod close;
+pub mod command_result;
+pub mod commands;
+pub mod customers;
+pub mod device;
+pub mod device_history;
+pub mod device_token;
+pub mod devices;
+pub mod document;
+pub mod enrol;
+pub mod enrolment_tokens;
+pub mod events;
+pub mod export;
+pub mod findings;
+pub mod healthz;
+pub mod intakes;
+pub mod invoice;
+pub mod invoice_html;
+pub mod invoices;
+pub mod jwks;
+pub mod me;
+pub mod metrics;
+pub mod openapi;
+pub mod overview;
+pub mod payments;
+pub mod plans;
+pub mod proofs;
+pub mod pulses;
+pub mod readyz;
+pub mod receipts;
+pub mod refresh;
+pub mod reject;
+pub mod sign_in;
+pub mod sign_in_links;
+pub mod sign_out;
+pub mod tile;
+pub mod trust;
+pub mod users;
+pub mod vkey;

@@ -1,0 +1,45 @@
+//! What the program that runs the API decides.
+
+use std::num::NonZeroU32;
+
+use tokio::sync::watch;
+
+/// How to run the API.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Becomes `true` when the program stops: event streams and waiting devices are then answered at once. A sender
+    /// that is dropped means the same.
+    pub shutdown: watch::Receiver<bool>,
+    /// How much each caller may ask.
+    pub limits: RateLimits,
+}
+
+impl Options {
+    /// The usual limits, and the given signal to stop.
+    pub fn new(shutdown: watch::Receiver<bool>) -> Self {
+        Self { shutdown, limits: RateLimits::default() }
+    }
+}
+
+/// How much may be asked, in requests a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Of one person or device, over all of its tokens.
+    pub per_caller: NonZeroU32,
+    /// How many of those at once.
+    pub caller_burst: NonZeroU32,
+    /// From one address: an IPv4 address, or the first 64 bits of an IPv6 address.
+    pub per_address: NonZeroU32,
+    /// Sign-ins, refreshes and enrolments from one address.
+    pub sign_in: NonZeroU32,
+}
+
+impl Default for RateLimits {
+    /// 600 a caller (120 at once), 1200 an address, 30 sign-ins an address.
+    fn default() -> Self {
+        const fn n(value: u32) -> NonZeroU32 {
+            NonZeroU32::new(value).expect("the limits below are not zero")
+        }
+        Self { per_caller: n(600), caller_burst: n(120), per_address: n(1200), sign_in: n(30) }
+    }
+}

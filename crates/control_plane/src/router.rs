@@ -1,0 +1,133 @@
+//! All routes, and the layers around them.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::any,
+};
+use desk::Desk;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{Options, body, endpoint as e, guard, headers, limits, problem, problem::Problem, state::Shared};
+
+/// The HTTP API. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: without the peer's address,
+/// everybody shares one address's limit. It sets no fallback, so that it can be merged with pages beside it.
+pub fn router(desk: Desk, options: Options) -> Router {
+    let shared = Shared::new(desk, options);
+    let (routes, _) = routes().split_for_parts();
+    routes
+        .route("/v1/ledgers/{log}/tile/{*path}", axum::routing::get(e::tile::read))
+        .route("/.well-known/jwks.json", axum::routing::get(e::jwks::read))
+        .route("/v1/{*rest}", any(unknown))
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(body::MAX_BODY))
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(from_fn(guard::in_time))
+        .layer(from_fn_with_state(shared.clone(), limits::by_address))
+        .layer(from_fn(problem::name_instance))
+        .layer(from_fn(headers::secure))
+        .layer(from_fn_with_state(shared.clone(), guard::watch))
+        .with_state(shared)
+}
+
+/// The routes that the `OpenAPI` document describes.
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .merge(sessions())
+        .merge(house())
+        .merge(devices())
+        .merge(cases())
+        .merge(money())
+        .merge(proof())
+        .merge(operation())
+}
+
+fn sessions() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(e::sign_in::sign_in))
+        .routes(routes!(e::refresh::refresh))
+        .routes(routes!(e::sign_out::sign_out))
+        .routes(routes!(e::me::me))
+        .routes(routes!(e::device_token::device_token))
+        .routes(routes!(e::enrol::enrol))
+}
+
+fn house() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(e::overview::overview))
+        .routes(routes!(e::customers::list_customers, e::customers::add_customer))
+        .routes(routes!(e::users::list_users, e::users::add_user))
+        .routes(routes!(e::sign_in_links::make_sign_in_link))
+        .routes(routes!(e::agents::list_agents))
+        .routes(routes!(e::plans::list_plans))
+        .routes(routes!(e::intakes::list_intakes))
+        .routes(routes!(e::events::events))
+}
+
+fn devices() -> OpenApiRouter<Shared> {
+    let results = OpenApiRouter::new()
+        .routes(routes!(e::command_result::take_result))
+        .layer(DefaultBodyLimit::max(body::MAX_RESULT_BODY));
+    OpenApiRouter::new()
+        .routes(routes!(e::enrolment_tokens::make_enrolment_token))
+        .routes(routes!(e::devices::list_devices))
+        .routes(routes!(e::device::read_device))
+        .routes(routes!(e::device_history::read_history))
+        .routes(routes!(e::pulses::accept_pulses))
+        .routes(routes!(e::commands::next_commands))
+        .merge(results)
+}
+
+fn cases() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(e::cases::list_cases, e::cases::open_case))
+        .routes(routes!(e::case::read_case))
+        .routes(routes!(e::calls::ask_skill))
+        .routes(routes!(e::call::read_call))
+        .routes(routes!(e::close::close_case))
+        .routes(routes!(e::export::export_case))
+        .routes(routes!(e::change_set::read_change_set))
+        .routes(routes!(e::approve::approve))
+        .routes(routes!(e::reject::reject))
+        .routes(routes!(e::findings::list_findings))
+        .routes(routes!(e::proofs::list_proofs))
+}
+
+fn money() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(e::receipts::list_receipts))
+        .routes(routes!(e::invoices::list_invoices))
+        .routes(routes!(e::invoice::read_invoice))
+        .routes(routes!(e::invoice_html::read_page))
+        .routes(routes!(e::payments::enter_payment))
+}
+
+fn proof() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(e::document::read_document))
+        .routes(routes!(e::trust::read_trust))
+        .routes(routes!(e::jwks::read_jwks))
+        .routes(routes!(e::checkpoint::read_checkpoint))
+        .routes(routes!(e::vkey::read_vkey))
+}
+
+fn operation() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(e::healthz::healthz))
+        .routes(routes!(e::readyz::readyz))
+        .routes(routes!(e::metrics::read_metrics))
+        .routes(routes!(e::openapi::read_openapi))
+}
+
+async fn unknown() -> Response {
+    Problem::not_found("there is no such route: see GET /v1/openapi.json for those there are").into_response()
+}
+
+async fn not_allowed() -> Response {
+    let detail = "this route does not take this method: see the Allow header, or GET /v1/openapi.json";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed", detail).into_response()
+}

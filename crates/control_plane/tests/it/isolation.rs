@@ -1,0 +1,83 @@
+//! A customer sees nothing of another.
+
+use access::Role;
+use serde_json::json;
+
+use crate::{
+    ask::ask,
+    routes::{Of, ROWS, Who},
+    world::{Side, World},
+};
+
+/// All that must not be seen of a side.
+fn secrets(side: &Side) -> Vec<&str> {
+    vec![&side.customer, &side.device.id, &side.case, &side.call, &side.change, &side.invoice, &side.receipt]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_customers_thing_is_not_found() {
+    let world = World::build().await;
+    let mut tried = 0;
+    for row in ROWS.iter().filter(|row| !matches!(row.of, Of::Nothing | Of::User)) {
+        let Who::May(action) = row.who else { panic!("{} names a thing and is for everybody", row.route) };
+        for role in [Role::Customer, Role::Device] {
+            if !access::allowed(role, action) {
+                continue;
+            }
+            let own = ask(row.method(), &row.path(&row.id(&world.a))).bearer(world.token(role));
+            if row.method() == "GET" {
+                assert_eq!(own.send(&world.house).await.status, 200, "{}", row.route);
+            }
+            let path = row.path(&row.id(&world.b));
+            let ask = ask(row.method(), &path).bearer(world.token(role));
+            let answer = ask.bytes(row.body.as_bytes().to_vec()).send(&world.house).await;
+            assert_eq!(answer.problem(404), "not-found", "{} as {role}", row.route);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 14, "only {tried} routes were tried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_list_shows_another_customers_things() {
+    let world = World::build().await;
+    let mut full = 0;
+    for row in ROWS.iter().filter(|row| row.method() == "GET" && matches!(row.of, Of::Nothing)) {
+        let Who::May(action) = row.who else { continue };
+        if !access::allowed(Role::Customer, action) || row.route == "GET /v1/events" {
+            continue;
+        }
+        let answer = world.house.get(&row.path(""), &world.a.person).await;
+        assert_eq!(answer.status, 200, "{}", row.route);
+        let text = String::from_utf8(answer.body).unwrap();
+        for secret in secrets(&world.b) {
+            assert!(!text.contains(secret), "{} shows {secret}", row.route);
+        }
+        full += usize::from(text.contains(&world.a.customer));
+    }
+    assert!(full >= 8, "only {full} lists hold the customer's own things");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_in_another_customers_name() {
+    let World { house, a, b, .. } = World::build().await;
+    let answers = json!({"what_happened": "x"});
+    for body in [
+        json!({"form": "general-help", "customer": b.customer, "answers": answers}),
+        json!({"form": "general-help", "device": b.device.id, "answers": answers}),
+        json!({"form": "general-help", "customer": a.customer, "device": b.device.id, "answers": answers}),
+    ] {
+        assert_eq!(house.post("/v1/cases", &a.person, &body).await.problem(404), "not-found", "{body}");
+    }
+    let token = house.post("/v1/enrolment-tokens", &a.person, &json!({"customer": b.customer})).await;
+    assert_eq!(token.problem(404), "not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_another_customer_opens_nothing() {
+    let World { house, a, b, .. } = World::build().await;
+    let page = house.get(&format!("/v1/cases?cursor={}", b.case), &a.person).await.expect(200);
+    for item in page["items"].as_array().unwrap() {
+        assert_eq!(item["customer"], json!(a.customer));
+    }
+}

@@ -1,0 +1,17 @@
+//! The API over HTTP, against a real desk in a temporary home.
+
+#![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
+
+mod ask;
+mod conform;
+mod devices;
+mod events;
+mod house;
+mod idempotency;
+mod isolation;
+mod ledgers;
+mod limits;
+mod routes;
+mod tokens;
+mod walk;
+mod world;

@@ -1,0 +1,153 @@
+//! Every page, on an empty home and on a full one.
+
+use axum::http::StatusCode;
+use desk::{NewCustomer, OpenCase};
+
+use crate::{device::House, seed, visit::Browser};
+
+const LISTS: [&str; 7] = ["/", "/cases", "/devices", "/findings", "/receipts", "/invoices", "/trust"];
+
+/// What every page has, whoever looks.
+fn assert_sound(page: &str, path: &str) {
+    assert_eq!(page.matches("<h1").count(), 1, "{path}: one h1");
+    assert_eq!(page.matches("<main id=\"main\"").count(), 1, "{path}: one main");
+    assert!(page.contains("<nav "), "{path}: a nav");
+    assert!(page.contains("<title>"), "{path}: a title");
+    for banned in [" style=", " onclick=", "<style", "javascript:", "http://", "<script>"] {
+        assert!(!page.contains(banned), "{path} holds {banned}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_an_empty_home_says_what_to_do() {
+    let house = House::found().await;
+    let browser = Browser::operator(&house).await;
+    for path in LISTS {
+        let page = browser.page(path).await;
+        assert_sound(&page, path);
+        let here = if path == "/" { "class=\"todo\"" } else { "class=\"empty\"" };
+        assert!(page.contains(here), "{path}: what to do next");
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_a_full_home_shows_what_there_is() {
+    let house = House::found().await;
+    let seeded = seed::fill(&house).await;
+    let browser = Browser::operator(&house).await;
+    for (path, shown) in [
+        ("/", &["Waiting for approval", "paid", "Miller&#39;s bakery"][..]),
+        ("/cases", &["awaiting approval", "Harbour Clinic", "data-of-form=\"slow-computer\""]),
+        ("/cases?state=closed", &["closed", "aria-current=\"true\""]),
+        ("/devices", &["workshop", "online", "not heard yet"]),
+        ("/findings?state=fixed", &["fixed", "What to do"]),
+        ("/receipts", &["data-verify", "remediation.apply"]),
+        ("/invoices", &["paid", "Record payment", "data-money=\"EUR\""]),
+        ("/trust", &[house.desk.root().to_string().as_str(), "c2sp.org"][..1]),
+    ] {
+        let page = browser.page(path).await;
+        assert_sound(&page, path);
+        for words in shown {
+            assert!(page.contains(words), "{path} does not show {words}");
+        }
+    }
+    let page = browser.page(&format!("/devices/{}", seeded.device)).await;
+    assert_sound(&page, "device");
+    assert!(page.contains("did:key:") && page.contains("data-chart=\"cpu\"") && page.contains("bar-of-100"));
+}
+
+#[tokio::test]
+async fn a_case_shows_its_change_its_proof_and_its_bill() {
+    let house = House::found().await;
+    let seeded = seed::fill(&house).await;
+    let browser = Browser::operator(&house).await;
+    let page = browser.page(&format!("/cases/{}", seeded.settled)).await;
+    assert_sound(&page, "settled case");
+    for words in [
+        "<span class=\"line add\">+",
+        "<span class=\"line del\">-",
+        "What was fixed",
+        "Change approved by",
+        "data-kind=\"attestation\"",
+        "How do I secure SSH",
+        "/export\"",
+        "Words that decided",
+    ] {
+        assert!(page.contains(words), "the settled case does not show {words}");
+    }
+    assert!(!page.contains("/approve\""), "a decided change has no buttons");
+    let page = browser.page(&format!("/cases/{}", seeded.waiting)).await;
+    assert_sound(&page, "waiting case");
+    assert!(page.contains("/approve\"") && page.contains("/reject\"") && !page.contains("/close\""));
+}
+
+#[tokio::test]
+async fn a_customer_sees_their_own_and_no_operator_s_buttons() {
+    let house = House::found().await;
+    let seeded = seed::fill(&house).await;
+    let browser = Browser::customer(&house, &seeded.customer).await;
+    for path in LISTS {
+        let page = browser.page(path).await;
+        assert_sound(&page, path);
+        assert!(!page.contains("Harbour Clinic"), "{path} shows another customer");
+        for button in ["Record payment", "new-customer", "Refused content"] {
+            assert!(!page.contains(button), "{path} shows {button}");
+        }
+    }
+    browser.page(&format!("/cases/{}", seeded.settled)).await;
+    for path in
+        [format!("/cases/{}", seeded.waiting), "/cases/case_nonsense".to_owned(), "/devices/x".to_owned()]
+    {
+        let answer = browser.get(&path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_sound(&answer.text, &path);
+    }
+}
+
+#[tokio::test]
+async fn hostile_names_are_text_and_nothing_else() {
+    let house = House::found().await;
+    let name = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
+    let new = NewCustomer { name: name.to_owned(), plan: "pay-as-you-go".parse().unwrap() };
+    let customer = house.desk.add_customer(&house.call(), new).await.unwrap().customer.id;
+    let open = OpenCase {
+        customer: Some(customer),
+        device: None,
+        form: "general-help".to_owned(),
+        answers: general(&house, name),
+    };
+    let case = house.desk.open_case(&house.call(), open).await.unwrap().case.id;
+    let browser = Browser::operator(&house).await;
+    for path in ["/", "/cases", "/devices", &format!("/cases/{case}")] {
+        let page = browser.page(path).await;
+        assert!(page.contains("&#60;script&#62;"), "{path} shows the name");
+        for raw in ["<script>alert", "<img src=x"] {
+            assert!(!page.contains(raw), "{path} lets {raw} through");
+        }
+    }
+}
+
+/// Every text field of the general form answered with `text`, every choice with its first.
+fn general(house: &House, text: &str) -> std::collections::BTreeMap<String, String> {
+    let form = &house.desk.content().forms["general-help"];
+    form.fields
+        .iter()
+        .map(|f| {
+            let answer = match f.kind.as_str() {
+                "text" => text.to_owned(),
+                "choice" => f.choices[0].clone(),
+                _ => "yes".to_owned(),
+            };
+            (f.id.clone(), answer)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_state_that_does_not_exist_is_refused_in_the_same_look() {
+    let house = House::found().await;
+    let browser = Browser::operator(&house).await;
+    let answer = browser.get("/cases?state=%22onload=").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_sound(&answer.text, "/cases");
+}
