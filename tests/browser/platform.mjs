@@ -8,7 +8,8 @@ export const BASE = required("ECHO_URL");
 /** A link that signs its first user in, once. */
 export const SIGN_IN_LINK = required("ECHO_SIGN_IN");
 
-/** Every page of the dashboard. `{id}` stands for the newest thing that the list page links to, `{first}` for the oldest. */
+/** Every page of the dashboard. `{id}` stands for the newest thing that the list page links to, `{first}` for the oldest.
+ * `signedOut` pages are for strangers alone, `open` ones for everybody. */
 export const PAGES = [
   { name: "overview", path: "/" },
   { name: "cases", path: "/cases" },
@@ -18,7 +19,7 @@ export const PAGES = [
   { name: "findings", path: "/findings" },
   { name: "receipts", path: "/receipts" },
   { name: "invoices", path: "/invoices" },
-  { name: "trust", path: "/trust" },
+  { name: "trust", path: "/trust", open: true },
   { name: "sign-in", path: "/sign-in", signedOut: true },
 ];
 
