@@ -142,6 +142,29 @@ describe("the work of the house", () => {
 });
 
 describe("coming and going", () => {
+  test("an invited person gets a link, which is shown once and signs them in", () =>
+    visit({}, async (page) => {
+      await page.goto("/people");
+      await page.getByRole("button", { name: "Invite a person" }).click();
+      const form = page.getByRole("dialog", { name: "Invite a person" });
+      await form.getByLabel("Name").fill("Ada of the counter");
+      await form.getByLabel("Whose person is it?").selectOption({ index: 1 });
+      await form.getByRole("button", { name: "Invite" }).click();
+      const dialog = page.getByRole("dialog", { name: "Sign-in link for Ada of the counter" });
+      await dialog.waitFor();
+      assert.deepEqual(await violations(page), []);
+      const link = await dialog.locator("pre").textContent();
+      await dialog.getByRole("button", { name: "Done" }).click();
+      await page.getByRole("rowheader", { name: "Ada of the counter" }).waitFor();
+      assert.ok(!(await page.content()).includes(new URL(link).hash.slice(7)), "the secret stays in the page");
+      await visit({ session: undefined }, async (hers) => {
+        await hers.goto(link);
+        await hers.waitForURL((url) => url.pathname === "/");
+        await hers.locator(".who").filter({ hasText: "Ada of the counter" }).waitFor();
+        assert.equal(await hers.getByRole("link", { name: "People" }).count(), 0);
+      });
+    }));
+
   test("a sign-in link works once", () =>
     visit({ session: undefined }, async (page) => {
       // That the server refuses the link is a failed request, which the browser logs: no fault of the page's.

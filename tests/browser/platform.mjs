@@ -19,6 +19,7 @@ export const PAGES = [
   { name: "findings", path: "/findings" },
   { name: "receipts", path: "/receipts" },
   { name: "invoices", path: "/invoices" },
+  { name: "people", path: "/people" },
   { name: "trust", path: "/trust", open: true },
   { name: "sign-in", path: "/sign-in", signedOut: true },
 ];

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     Failure, agent, api::Api, case, change, completions, content, customer, device, events, finding, invoice,
-    ledgers, login, man, out::Out, place, plan, receipt, tour, verify,
+    ledgers, login, man, out::Out, place, plan, receipt, tour, user, verify,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -42,6 +42,9 @@ enum Command {
     /// Customers
     #[command(subcommand)]
     Customer(customer::Customer),
+    /// People who sign in
+    #[command(subcommand)]
+    User(user::User),
     /// Devices
     #[command(subcommand)]
     Device(device::Device),
@@ -93,6 +96,7 @@ impl Cli {
             Command::Logout => login::logout(&place::person(home)?, out),
             Command::Whoami => login::whoami(&online()?, out),
             Command::Customer(command) => command.run(&online()?, out),
+            Command::User(command) => command.run(&online()?, out),
             Command::Device(command) => command.run(&online()?, out),
             Command::Case(command) => command.run(&online()?, out),
             Command::Change(command) => command.run(&online()?, out),

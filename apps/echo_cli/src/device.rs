@@ -7,7 +7,7 @@ use durable::Mode;
 use echo_core::{CustomerId, DeviceId};
 use serde_json::{Value, json};
 
-use crate::{Failure, answer, api::Api, out::Out};
+use crate::{Failure, answer, api::Api, confirm, out::Out};
 
 /// What to do with devices.
 #[derive(Debug, Subcommand)]
@@ -28,6 +28,14 @@ pub enum Device {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Retire a device for good: it may not speak any more; its history, receipts and proofs stay
+    Retire {
+        /// Its id
+        id: DeviceId,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 impl Device {
@@ -35,7 +43,7 @@ impl Device {
     pub fn run(&self, api: &Api, out: Out) -> Result<(), Failure> {
         match self {
             Self::List => out.list(
-                &api.list("/v1/devices")?,
+                &api.list("/v1/devices")?.into_iter().map(|device| in_words(device, out)).collect::<Vec<_>>(),
                 &[
                     ("id", "/id"),
                     ("name", "/name"),
@@ -46,7 +54,7 @@ impl Device {
                 ],
             ),
             Self::Show { id } => out.one(
-                &api.get(&format!("/v1/devices/{id}"))?,
+                &in_words(api.get(&format!("/v1/devices/{id}"))?, out),
                 &[
                     ("id", "/id"),
                     ("name", "/name"),
@@ -62,6 +70,7 @@ impl Device {
                     ("checks failed", "/posture/failed"),
                 ],
             ),
+            Self::Retire { id, yes } => retire(api, id, *yes, out),
             Self::Token { customer, out: file } => {
                 let customer = match customer {
                     Some(id) => id.to_string(),
@@ -79,6 +88,25 @@ impl Device {
             }
         }
     }
+}
+
+fn retire(api: &Api, id: &DeviceId, sure: bool, out: Out) -> Result<(), Failure> {
+    if !sure {
+        confirm::somebody()?;
+        let device = api.get(&format!("/v1/devices/{id}"))?;
+        let name = answer::shown(&device, "/name");
+        confirm::confirm(&format!("Retire {name} ({id}) for good? What waits for it fails."))?;
+    }
+    let device = in_words(api.post(&format!("/v1/devices/{id}/retire"), &json!({}))?, out);
+    out.one(&device, &[("id", "/id"), ("name", "/name"), ("state", "/state")])
+}
+
+/// The device with its state in the word that people use; programs get the platform's own.
+fn in_words(mut device: Value, out: Out) -> Value {
+    if let Some(state) = device.get_mut("state").filter(|state| !out.is_json() && **state == "revoked") {
+        *state = "retired".into();
+    }
+    device
 }
 
 /// Makes an enrolment token and writes it to `file`, readable by its owner alone. The answer is without the secret.

@@ -17,6 +17,7 @@ mod case;
 mod change;
 mod cli;
 mod completions;
+mod confirm;
 mod content;
 mod customer;
 mod device;
@@ -34,6 +35,7 @@ mod plan;
 mod receipt;
 mod session;
 mod tour;
+mod user;
 mod verify;
 
 use std::{

@@ -42,6 +42,7 @@ pub mod readyz;
 pub mod receipts;
 pub mod refresh;
 pub mod reject;
+pub mod retire;
 pub mod sign_in;
 pub mod sign_in_links;
 pub mod sign_out;

@@ -1,4 +1,5 @@
-// Forms that call the API: `data-post` says where, the field names say what.
+// Forms that call the API: `data-post` says where, the field names say what. `data-and-then` names a second call,
+// which takes the first one's answer; sent again after a failure, the first one's effect is not had twice.
 import { key, post } from "./api.js";
 import { confirm } from "./dialog.js";
 import { fill } from "./fill.js";
@@ -54,9 +55,10 @@ async function submit(form, button) {
     const print = JSON.stringify(body);
     if (form.dataset.sent !== print) form.dataset.key = key();
     form.dataset.sent = print;
-    const answer = await post(form.dataset.post, body, form.dataset.key);
+    let answer = await post(form.dataset.post, body, form.dataset.key);
+    const next = form.dataset.andThen;
+    if (next) answer = { ...answer, ...(await post(place(next, answer), {}, key())) };
     delete form.dataset.sent;
-    toast(form.dataset.done || "Done.");
     await after(form, answer);
   } catch (error) {
     problem.textContent = error.message;
@@ -73,16 +75,22 @@ function busy(form, button, on) {
 
 async function after(form, answer) {
   const then = form.dataset.then ?? "";
+  const done = form.dataset.done || "Done.";
   if (form.hasAttribute("data-clear")) form.reset();
   if (then.startsWith("/")) {
+    toast(done);
     location.assign(place(then, answer));
     return;
   }
   if (then.startsWith("show:")) {
-    fill(document.getElementById(then.slice(5)), answer);
-    return;
+    const shown = document.getElementById(then.slice(5));
+    if (!form.parentElement.contains(shown)) form.closest("dialog")?.close();
+    fill(shown, { name: form.dataset.name, ...answer });
+  } else {
+    form.closest("dialog")?.close();
   }
-  form.closest("dialog")?.close();
+  // Last, or a dialog that opens would lie over it.
+  toast(done);
   await renew();
 }
 

@@ -9,11 +9,13 @@ import { follow } from "./live.js";
 import { stay } from "./session.js";
 import { keepTimes } from "./time.js";
 import { listen as verifying } from "./verify-button.js";
+import { listen as choices } from "./when.js";
 
 dialogs();
 actions();
 filters();
 intake();
+choices();
 keys();
 verifying();
 keepTimes();

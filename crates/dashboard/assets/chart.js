@@ -7,8 +7,24 @@ const KIB = 1024;
 /** Steps between the lines of a chart of bytes: powers of two, so that their labels are round. */
 const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
-/** Hours and minutes of seconds since the epoch, in this place's time, on 24 hours. */
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+/** A range shorter than this, in seconds, has seconds in its labels: minutes would repeat. */
+const SHORT = 600;
+/** The least room between two labels of time, in pixels: without seconds, and with them. */
+const ROOM = { minutes: 50, seconds: 72 };
+/** Steps between the lines of time, in seconds: those that people count in, with more of them than uPlot has. */
+const ROUND = [1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+/** The room right of a chart, in pixels: half a label of time, which stands around the last line. */
+const HALF_LABEL = 30;
+
+/** Seconds since the epoch in this place's time, on 24 hours. */
+const toMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const toSecond = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** The labels of points in time (`ticks`, in seconds since the epoch) on a chart over `range` seconds. */
+export function clock(ticks, range) {
+  const format = range < SHORT || ticks[1] - ticks[0] < 60 ? toSecond : toMinute;
+  return ticks.map((tick) => format.format(tick * 1000));
+}
 
 export function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -77,9 +93,15 @@ function options(key, width) {
     legend: { show: false },
     cursor: { y: false },
     scales: { y: { range: (_, low, high) => chart.range(high ?? 0, Number(place.dataset.memory)) } },
-    padding: [8, 8, 0, 0],
+    padding: [8, HALF_LABEL, 0, 0],
     axes: [
-      { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1000)) },
+      {
+        ...axis,
+        size: 28,
+        incrs: ROUND,
+        space: (_, __, from, to) => (to - from < SHORT ? ROOM.seconds : ROOM.minutes),
+        values: ({ scales: { x } }, ticks) => clock(ticks, x.max - x.min),
+      },
       {
         ...axis,
         size: 76,

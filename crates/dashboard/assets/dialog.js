@@ -1,5 +1,5 @@
 // Dialogs: opened by buttons and by the address, closed by Escape, and the question before something costly.
-import { copy } from "./fill.js";
+import { copy, forget } from "./fill.js";
 
 /** Asks before something that costs or cannot be undone. Answers whether the person said yes. */
 export function confirm(text, verb) {
@@ -33,6 +33,8 @@ export function listen() {
     const copier = event.target.closest("[data-copy]");
     if (copier) copy(copier.dataset.copy);
   });
+  // The event does not bubble, but it can be caught on its way down.
+  document.addEventListener("close", (event) => forget(event.target), true);
   addEventListener("hashchange", openFromAddress);
   openFromAddress();
 }

@@ -55,6 +55,7 @@ assets![
     "toast.js" as "text/javascript; charset=utf-8",
     "verify-button.js" as "text/javascript; charset=utf-8",
     "verify.js" as "text/javascript; charset=utf-8",
+    "when.js" as "text/javascript; charset=utf-8",
     "vendor/uplot/uPlot.iife.min.js" as "text/javascript; charset=utf-8",
     "vendor/uplot/uPlot.min.css" as "text/css; charset=utf-8",
 ];

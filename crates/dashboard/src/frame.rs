@@ -12,13 +12,17 @@ pub(crate) struct Place {
     pub(crate) key: char,
 }
 
-const PLACES: [Place; 7] = [
+/// The place that only the operator's people are shown.
+const PEOPLE: &str = "/people";
+
+const PLACES: [Place; 8] = [
     Place { path: "/", name: "Overview", key: 'o' },
     Place { path: "/cases", name: "Cases", key: 'c' },
     Place { path: "/devices", name: "Devices", key: 'd' },
     Place { path: "/findings", name: "Findings", key: 'f' },
     Place { path: "/receipts", name: "Receipts", key: 'r' },
     Place { path: "/invoices", name: "Invoices", key: 'i' },
+    Place { path: PEOPLE, name: "People", key: 'p' },
     Place { path: "/trust", name: "Trust", key: 't' },
 ];
 
@@ -40,8 +44,6 @@ pub(crate) struct Frame {
     now: Timestamp,
     /// Where the style sheet and scripts are.
     pub(crate) assets: &'static str,
-    /// The navigation.
-    pub(crate) places: &'static [Place],
 }
 
 impl Frame {
@@ -66,7 +68,7 @@ impl Frame {
     }
 
     fn whom(title: String, path: &'static str, whom: For, now: Timestamp) -> Self {
-        Self { title, path, whom, now, assets: &asset::BASE, places: &PLACES }
+        Self { title, path, whom, now, assets: &asset::BASE }
     }
 
     /// The same frame at another place and time.
@@ -86,6 +88,12 @@ impl Frame {
     /// Whether the page follows live events and keeps the session alive.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.whom, For::Person(_))
+    }
+
+    /// The navigation.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &'static Place> {
+        let all = self.is_operator();
+        PLACES.iter().filter(move |place| all || place.path != PEOPLE)
     }
 
     pub(crate) fn is_here(&self, place: &Place) -> bool {
@@ -143,6 +151,14 @@ impl Frame {
 
     pub(crate) fn may_settle(&self) -> bool {
         self.may(Action::SettleInvoice)
+    }
+
+    pub(crate) fn may_retire(&self) -> bool {
+        self.may(Action::RetireDevice)
+    }
+
+    pub(crate) fn may_manage_users(&self) -> bool {
+        self.may(Action::ManageUsers)
     }
 
     pub(crate) fn may_add_customers(&self) -> bool {

@@ -283,8 +283,13 @@ impl Work<'_> {
         asked: Option<DeviceId>,
     ) -> Result<Option<Device>, DeskError> {
         let Some(id) = asked else { return Ok(None) };
-        let device = self.tx.get(&Scope::Customer(customer.id.clone()), id.as_str()).await?;
-        device.map(Some).ok_or_else(|| DeskError::not_found("device", id.as_str()))
+        let device: Device = self
+            .tx
+            .get(&Scope::Customer(customer.id.clone()), id.as_str())
+            .await?
+            .ok_or_else(|| DeskError::not_found("device", id.as_str()))?;
+        device.in_care()?;
+        Ok(Some(device))
     }
 
     async fn file_intake(&mut self, case: &Case) -> Result<(), DeskError> {

@@ -56,14 +56,16 @@ impl Work<'_> {
         Ok(self.tx.get(&Scope::Customer(case.customer.clone()), id.as_str()).await?)
     }
 
-    /// The device that a skill needs.
-    pub(crate) fn needed_device(case: &Case) -> Result<DeviceId, DeskError> {
-        case.device.clone().ok_or_else(|| {
+    /// The device that a skill needs; a retired one would never answer.
+    pub(crate) async fn needed_device(&mut self, case: &Case) -> Result<DeviceId, DeskError> {
+        let device = self.device_of(case).await?.ok_or_else(|| {
             DeskError::Conflict(format!(
                 "case {} names no device: enrol it and open a case that names it",
                 case.number
             ))
-        })
+        })?;
+        device.in_care()?;
+        Ok(device.id)
     }
 
     async fn queue_skill(
@@ -73,7 +75,7 @@ impl Work<'_> {
         skill: Skill,
         work: DeviceWork,
     ) -> Result<SkillCall, DeskError> {
-        let device = Self::needed_device(case)?;
+        let device = self.needed_device(case).await?;
         let mut call = self.admit(principal, case, skill, &work).await?;
         call.command = Some(self.queue_command(&call, &device, work).await?);
         self.tx.update(&call).await?;
@@ -82,7 +84,7 @@ impl Work<'_> {
 
     /// Picks playbooks for the open findings, and lets the device say what they would change.
     async fn plan(&mut self, principal: &Principal, case: &Case) -> Result<SkillCall, DeskError> {
-        let device = Self::needed_device(case)?;
+        let device = self.needed_device(case).await?;
         let findings = self
             .tx
             .all::<Finding>(&Scope::Customer(case.customer.clone()), &Filter::under(case.id.as_str()))

@@ -97,6 +97,7 @@ impl Desk {
         call.principal.require(Action::ApproveChange)?;
         let mut work = self.work(&call.principal.name).await?;
         let (mut change, mut case) = work.undecided(call, id).await?;
+        work.needed_device(&case).await?;
         let playbooks = self.content().signed_playbooks(&change.proposal.playbooks)?;
         let run: RunId = work.id();
         let apply = DeviceWork::Apply {

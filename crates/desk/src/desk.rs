@@ -21,6 +21,8 @@ use crate::{Content, DeskError};
 
 /// How long kept answers and events stay, in seconds.
 const MEMORY_SECONDS: i64 = 7 * 24 * 3600;
+/// How long an admission is remembered, in seconds: twice as long as a device has to begin.
+const ADMISSION_SECONDS: i64 = 2 * 3600;
 
 /// Where cases are handled. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -43,9 +45,16 @@ pub(crate) struct Inner {
     pub(crate) board: Mutex<PulseBoard>,
     pub(crate) durable_seqs: Mutex<BTreeMap<DeviceId, u64>>,
     pub(crate) gates: Mutex<Gates>,
-    pub(crate) draining: AsyncMutex<()>,
+    pub(crate) draining: AsyncMutex<Entered>,
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) started: Timestamp,
+}
+
+/// Whether the ledgers' outbox was found empty since the start. Until then an entry may be one that a run which was
+/// cut off has published already.
+#[derive(Debug, Default)]
+pub(crate) struct Entered {
+    pub(crate) once: bool,
 }
 
 /// The breakers, and the calls that were let in and have not ended.
@@ -99,7 +108,7 @@ impl Desk {
         self.0.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn draining(&self) -> &AsyncMutex<()> {
+    pub(crate) fn draining(&self) -> &AsyncMutex<Entered> {
         &self.0.draining
     }
 
@@ -193,10 +202,15 @@ impl Desk {
         self.expire_commands().await
     }
 
-    /// What is to be done every hour: forget answers and events that nobody will ask for again.
+    /// What is to be done every hour: forget answers and events that nobody will ask for again, and admissions of
+    /// calls that never came to be.
     pub async fn tidy(&self) -> Result<(), DeskError> {
-        let before = self.now().as_millisecond().saturating_sub(MEMORY_SECONDS * 1000);
-        let before = echo_core::clock::from_millis(before);
+        let ago = |seconds: i64| {
+            echo_core::clock::from_millis(self.now().as_millisecond().saturating_sub(seconds * 1000))
+        };
+        let forgotten = ago(ADMISSION_SECONDS);
+        self.gates().admitted.retain(|_, admitted| admitted.at() > forgotten);
+        let before = ago(MEMORY_SECONDS);
         let mut tx = self.store().write().await?;
         tx.forget_replies(before).await?;
         tx.forget_events(before).await?;

@@ -4,10 +4,10 @@ use access::{Action, Principal};
 use echo_core::{CustomerId, DeviceId, Digest, Id as _, Page, PageRequest, Timestamp};
 use observability::{HostFacts, Metrics, Point, Presence};
 use serde::{Deserialize, Serialize};
-use store::{Filter, Record};
+use store::{Filter, Record, Scope};
 use trust::{PublicKey, dsse::Envelope};
 
-use crate::{Desk, DeskError, call::scope_of};
+use crate::{Call, CommandRecord, CommandState, Desk, DeskError, Event, Work, call::scope_of};
 
 /// Whether a device may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ use crate::{Desk, DeskError, call::scope_of};
 pub enum DeviceState {
     /// It may.
     Active,
-    /// It may not any more.
+    /// It may not any more; people say that it is retired.
     Revoked,
 }
 
@@ -54,6 +54,23 @@ pub struct Device {
     pub facts: HostFacts,
     /// Its last posture, when it was scanned.
     pub posture: Option<LastPosture>,
+}
+
+impl Device {
+    /// Refuses to ask anything new of a device that is retired.
+    ///
+    /// # Errors
+    /// [`DeskError::Conflict`] when it is, with what to do instead.
+    pub fn in_care(&self) -> Result<(), DeskError> {
+        match self.state {
+            DeviceState::Active => Ok(()),
+            DeviceState::Revoked => Err(DeskError::Conflict(format!(
+                "the device {} is retired: name another one, or enrol the machine anew with \
+                 `echo_probe enroll --replace`",
+                self.name
+            ))),
+        }
+    }
 }
 
 /// The last posture of a device.
@@ -137,6 +154,40 @@ impl Desk {
         Ok(self.board().history(id))
     }
 
+    /// Takes a device out of care for good: it may not speak any more, what waited for it fails uncharged, and no new
+    /// case may name it. Its history, receipts and proofs stay.
+    ///
+    /// # Errors
+    /// [`DeskError::Conflict`] when it is retired already.
+    pub async fn retire_device(&self, call: &Call, id: &DeviceId) -> Result<DeviceView, DeskError> {
+        call.principal.require(Action::RetireDevice)?;
+        let mut work = self.work(&call.principal.name).await?;
+        let mut device: Device = work
+            .tx
+            .get(&call.scope(), id.as_str())
+            .await?
+            .ok_or_else(|| DeskError::not_found("device", id.as_str()))?;
+        if device.state == DeviceState::Revoked {
+            return Err(DeskError::Conflict(format!(
+                "the device {} is retired already: nothing is left to do",
+                device.name
+            )));
+        }
+        device.state = DeviceState::Revoked;
+        work.tx.update(&device).await?;
+        work.empty_queue(&device).await?;
+        let event = Event {
+            topic: "device".to_owned(),
+            id: id.to_string(),
+            what: format!("{} retired", device.name),
+            at: work.now,
+        };
+        work.tell(Some(&device.customer), &event).await?;
+        let view = work.finish(call, 200, self.device_view(device)).await?;
+        self.write_node_registry().await?;
+        Ok(view)
+    }
+
     fn device_view(&self, device: Device) -> DeviceView {
         let board = self.board();
         let pulse = board.current(&device.id);
@@ -146,5 +197,19 @@ impl Desk {
             metrics: pulse.map(|p| p.metrics.clone()),
             device,
         }
+    }
+}
+
+impl Work<'_> {
+    /// Ends the commands that wait for a device which will not come for them, and the calls that they serve.
+    async fn empty_queue(&mut self, device: &Device) -> Result<(), DeskError> {
+        let queued = Filter { parent: Some(device.id.as_str()), state: Some("queued") };
+        for mut command in self.tx.all::<CommandRecord>(&Scope::All, &queued).await? {
+            command.state = CommandState::Expired;
+            self.tx.update(&command).await?;
+            let reason = format!("the device {} was retired before it answered", device.name);
+            self.fail_call(&command.call, &reason).await?;
+        }
+        Ok(())
     }
 }

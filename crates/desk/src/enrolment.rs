@@ -118,7 +118,8 @@ impl Desk {
         let mut tx = self.store().read().await?;
         let devices = tx.all::<Device>(&Scope::All, &store::Filter::default()).await?;
         drop(tx);
-        let manifests: Vec<_> = devices.iter().map(|d| d.manifest.clone()).collect();
+        let in_care = devices.iter().filter(|d| d.state == DeviceState::Active);
+        let manifests: Vec<_> = in_care.map(|d| d.manifest.clone()).collect();
         write_nodes(self.home(), &manifests)?;
         let mut rows = Vec::with_capacity(devices.len());
         for device in &devices {

@@ -20,7 +20,7 @@ use trust::{KeyPair, KeyRole, Keystore, LogKey, Registry, TrustChain, chain::REG
 
 use crate::{
     Content, Desk, DeskError, NewUser, SignInLink, User, content,
-    desk::{Gates, Inner},
+    desk::{Entered, Gates, Inner},
     work::Owner,
 };
 
@@ -170,7 +170,7 @@ async fn wire(home: PathBuf, mint: Mint, database: &Path) -> Result<Inner, DeskE
         board: Mutex::new(board),
         durable_seqs: Mutex::new(durable_seqs),
         gates: Mutex::new(Gates::default()),
-        draining: AsyncMutex::new(()),
+        draining: AsyncMutex::new(Entered::default()),
         changes: watch::Sender::new(0),
     })
 }

@@ -15,22 +15,23 @@ const FOLLOW_BATCH: usize = 1_000;
 impl Desk {
     /// Enters everything owed. When this returns, what the caller committed before is in its ledger.
     pub async fn drain(&self) -> Result<(), DeskError> {
-        let _one_at_a_time = self.draining().lock().await;
+        let mut entered = self.draining().lock().await;
         loop {
             let owed = self.store().read().await?.owed().await?;
             if owed.is_empty() {
+                entered.once = true;
                 return Ok(());
             }
             for log in LogName::ALL {
                 let batch: Vec<_> = owed.iter().filter(|o| o.log == log.as_str()).collect();
                 if !batch.is_empty() {
-                    self.enter(log, &batch).await?;
+                    self.enter(log, &batch, entered.once).await?;
                 }
             }
         }
     }
 
-    async fn enter(&self, log: LogName, batch: &[&OutboxEntry]) -> Result<(), DeskError> {
+    async fn enter(&self, log: LogName, batch: &[&OutboxEntry], fresh: bool) -> Result<(), DeskError> {
         self.follow(log).await?;
         let mut tx = self.store().read().await?;
         let mut missing = Vec::new();
@@ -44,7 +45,7 @@ impl Desk {
             self.log(log).append(missing).await.map_err(|e| DeskError::LedgerBehind(e.to_string()))?;
             self.follow(log).await?;
         }
-        self.publish_all(log, batch).await?;
+        self.publish_all(log, batch, fresh).await?;
         let mut tx = self.store().write().await?;
         for owed in batch {
             tx.settled(owed.seq).await?;
@@ -52,9 +53,11 @@ impl Desk {
         Ok(tx.commit().await?)
     }
 
-    /// Writes the files that a person or a tool may want to read; writing them again changes nothing.
-    async fn publish_all(&self, log: LogName, batch: &[&OutboxEntry]) -> Result<(), DeskError> {
+    /// Writes the files that a person or a tool may want to read; writing them again changes nothing. `fresh` says
+    /// that no run before this one can have written them.
+    async fn publish_all(&self, log: LogName, batch: &[&OutboxEntry], fresh: bool) -> Result<(), DeskError> {
         let mut tx = self.store().read().await?;
+        let mut records = Vec::with_capacity(batch.len());
         for owed in batch {
             let entry = ledger::Entry::from_bytes(owed.entry.as_bytes())
                 .map_err(|e| DeskError::Internal(format!("outbox: {e}")))?;
@@ -66,15 +69,25 @@ impl Desk {
             })?;
             let key = format!("{}/{}", entry.kind, entry.id);
             if let Some(record) = tx.get::<DocumentRecord>(&Scope::All, &key).await? {
-                self.publish(&record, index)?;
+                records.push((record, index, entry.at));
             }
         }
-        Ok(())
+        drop(tx);
+        let desk = self.clone();
+        tokio::task::spawn_blocking(move || {
+            records.iter().try_for_each(|(record, index, at)| desk.publish(record, *index, *at, fresh))
+        })
+        .await
+        .map_err(|e| DeskError::Internal(e.to_string()))?
     }
 
     /// Brings the index from leaf to position up to the log's size.
     pub(crate) async fn follow(&self, log: LogName) -> Result<(), DeskError> {
         let ledger = self.log(log);
+        // Mostly there is nothing to follow, and a look takes no write lock.
+        if self.store().read().await?.followed(log.as_str()).await? >= ledger.size() {
+            return Ok(());
+        }
         loop {
             let mut tx = self.store().write().await?;
             let from = tx.followed(log.as_str()).await?;

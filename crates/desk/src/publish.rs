@@ -9,15 +9,26 @@ use std::{
 
 use dossier::Kind;
 use durable::Mode;
+use echo_core::Timestamp;
 
 use crate::{Desk, DeskError, DocumentRecord};
 
 impl Desk {
-    /// Writes what belongs into files for `record`, which is at `index` of its ledger.
-    pub(crate) fn publish(&self, record: &DocumentRecord, index: u64) -> Result<(), DeskError> {
+    /// Writes what belongs into files for `record`, which was entered `at` a time and is at `index` of its ledger.
+    /// Unless it is `fresh`, a run that was cut off may have written them before.
+    pub(crate) fn publish(
+        &self,
+        record: &DocumentRecord,
+        index: u64,
+        at: Timestamp,
+        fresh: bool,
+    ) -> Result<(), DeskError> {
         let home = self.home();
         match record.kind {
-            Kind::Finding => append_once(&home.join("logs/findings.jsonl"), record),
+            Kind::Finding => {
+                let name = at.strftime("logs/findings-%Y-%m-%d.jsonl").to_string();
+                append_once(&home.join(name), record, fresh)
+            }
             Kind::Receipt | Kind::Invoice | Kind::Settlement | Kind::Fulfilment => {
                 let document = self.proven(record, index)?;
                 let mut json = serde_json::to_vec(&document.envelope)?;
@@ -30,11 +41,10 @@ impl Desk {
                     )?;
                 }
                 durable::write(&home.join(format!("ledger/{}.json", record.subject)), &json, Mode::Private)?;
-                durable::write(
-                    &home.join(format!("ledger/{}.tlog-proof", record.subject)),
-                    document.proof.as_bytes(),
-                    Mode::Private,
-                )?;
+                for (ending, text) in [("entry", &document.entry), ("tlog-proof", &document.proof)] {
+                    let path = home.join(format!("ledger/{}.{ending}", record.subject));
+                    durable::write(&path, text.as_bytes(), Mode::Private)?;
+                }
                 Ok(())
             }
             _ => Ok(()),
@@ -42,13 +52,13 @@ impl Desk {
     }
 }
 
-/// Appends a document as one line, unless a run that was cut off has done so.
-fn append_once(path: &Path, record: &DocumentRecord) -> Result<(), DeskError> {
+/// Appends a document as one line to the day's file, unless it is there already.
+fn append_once(path: &Path, record: &DocumentRecord, fresh: bool) -> Result<(), DeskError> {
     let failed = |e: std::io::Error| DeskError::Home(format!("cannot write {}: {e}", path.display()));
     let line = serde_json::to_string(&record.envelope)?;
     let file =
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-    if holds(&file, &line).map_err(failed)? {
+    if !fresh && holds(&file, &line).map_err(failed)? {
         return Ok(());
     }
     // One write call, so that a crash leaves a whole line or a torn last one, which readers skip.

@@ -217,7 +217,7 @@ impl Desk {
             .get(&Scope::All, claimed.device.as_str())
             .await?
             .filter(|d: &Device| d.state == DeviceState::Active)
-            .ok_or_else(|| refused("the device is not enrolled here: enrol it again"))?;
+            .ok_or_else(|| refused("the device is not enrolled here, or was retired: enrol it anew"))?;
         let assertion: Assertion =
             assertion.verify(ASSERTION_TYPE, &[device.public_key], 1).map_err(|e| refused(&e.to_string()))?;
         if assertion.root != *self.root() {

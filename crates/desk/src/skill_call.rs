@@ -211,16 +211,21 @@ impl Work<'_> {
         case: &Case,
         reason: &str,
     ) -> Result<(), DeskError> {
+        self.desk.report(&call.id, false, self.now);
+        self.end_failed(call, case, reason).await
+    }
+
+    async fn end_failed(&mut self, call: &mut SkillCall, case: &Case, reason: &str) -> Result<(), DeskError> {
         call.state = SkillCallState::Failed;
         call.finished = Some(self.now);
         call.error = Some(reason.chars().take(2_000).collect());
-        self.desk.report(&call.id, false, self.now);
         self.tx.update(call).await?;
         let title = format!("{} did not work; nothing is charged", call.skill);
         self.note(case, TimelineKind::Failed, title, reason, None).await
     }
 
-    /// Ends a running call that did not work, by its id.
+    /// Ends a running call, by its id, that the device never took up. That is no fault of the skill, so its breaker
+    /// does not hear of it.
     pub(crate) async fn fail_call(&mut self, id: &CallId, reason: &str) -> Result<(), DeskError> {
         let Some(mut call) = self.tx.get::<SkillCall>(&Scope::All, id.as_str()).await? else {
             return Ok(());
@@ -230,7 +235,8 @@ impl Work<'_> {
         }
         let mut case = self.case(&Scope::All, &call.case).await?;
         self.abandon_change(&call, &mut case).await?;
-        self.fail(&mut call, &case, reason).await
+        self.desk.gates().admitted.remove(id);
+        self.end_failed(&mut call, &case, reason).await
     }
 
     async fn plan_and_sku(&mut self, case: &Case, skill: Skill) -> Result<(Plan, SkuId), DeskError> {

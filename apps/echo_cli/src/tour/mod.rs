@@ -27,7 +27,7 @@ use self::{
     progress::{Progress, Told},
     stop::Stop,
 };
-use crate::{Failure, answer, api::Api, failure::Kind, out::Out, place};
+use crate::{Failure, answer, api::Api, failure::Kind, out::Out, place, user};
 
 pub use wait::wait_for_call;
 
@@ -194,8 +194,7 @@ impl Tour {
         let api = self.api()?;
         let me = api.get("/v1/me")?;
         let person = answer::text(&me, "/subject")?;
-        let link = api.post(&format!("/v1/users/{person}/sign-in-links"), &json!({}))?;
-        let link = format!("{}/sign-in#token={}", api.base(), answer::text(&link, "/secret")?);
+        let link = answer::owned(&user::sign_in_link(api, person)?, "/link")?;
         if out.is_json() {
             out.json_line(&json!({"open": link, "case": self.case, "change_set": self.change}))?;
         } else {

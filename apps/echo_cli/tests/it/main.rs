@@ -4,6 +4,7 @@
 
 mod fixture;
 mod ledger;
+mod people;
 mod retry;
 mod session;
 mod tour;

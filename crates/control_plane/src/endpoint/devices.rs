@@ -53,7 +53,7 @@ pub struct Device {
 pub enum DeviceState {
     /// It may.
     Active,
-    /// It may not any more.
+    /// It may not any more: it is retired.
     Revoked,
 }
 

@@ -62,7 +62,10 @@ pub(crate) async fn list_users(
 /// Add a person; they sign in with a link made for them.
 #[utoipa::path(
     post, path = "/v1/users", tag = "house", security(("bearer" = [])), request_body = NewUserBody,
-    responses((status = 201, description = "Added.", body = User))
+    responses(
+        (status = 201, description = "Added.", body = User),
+        (status = 404, description = "There is no such customer.", body = Problem, content_type = "application/problem+json")
+    )
 )]
 pub(crate) async fn add_user(
     State(shared): State<Shared>,

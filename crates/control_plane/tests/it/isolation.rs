@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// All that must not be seen of a side.
-fn secrets(side: &Side) -> Vec<&str> {
+pub fn secrets(side: &Side) -> Vec<&str> {
     vec![&side.customer, &side.device.id, &side.case, &side.call, &side.change, &side.invoice, &side.receipt]
 }
 

@@ -86,6 +86,7 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/devices", May(A::ReadDevice), Of::Nothing, ""),
     row("GET /v1/devices/{id}", May(A::ReadDevice), Of::Device, ""),
     row("GET /v1/devices/{id}/history", May(A::ReadDevice), Of::Device, ""),
+    row("POST /v1/devices/{id}/retire", May(A::RetireDevice), Of::Device, ""),
     row("POST /v1/device/pulses", May(A::SendPulse), Of::Nothing, r#"{"pulses": []}"#),
     row("GET /v1/device/commands", May(A::TakeCommand), Of::Nothing, ""),
     row("POST /v1/device/commands/{id}/result", May(A::TakeCommand), Of::Command, ENVELOPE),

@@ -11,7 +11,7 @@ use desk::{CaseState, CaseView, ChangeSet, Desk, Finding, SkillCall, TimelineEnt
 use echo_core::{CaseId, Digest};
 use serde::Deserialize;
 
-use super::html;
+use super::{devices::is_retired, html};
 use crate::{
     caller::Visitor,
     diff,
@@ -29,6 +29,8 @@ struct CasePage {
     /// Question and answer, in the form's order.
     answers: Vec<(String, String)>,
     steps: Vec<Action>,
+    /// Whether the device was taken out of care, so that nothing can be asked of it.
+    retired: bool,
     advice: Vec<Advice>,
     notes: Vec<Note>,
     running: Vec<String>,
@@ -74,11 +76,16 @@ pub(crate) async fn page(
 ) -> Result<Html<String>, Failure> {
     let id: CaseId = id.parse().map_err(|_| Failure::nowhere())?;
     let view = desk.case(&principal, &id).await?;
+    let retired = match &view.case.device {
+        Some(device) => is_retired(&desk.device(&principal, device).await?),
+        None => false,
+    };
     let title = format!("Case {}: {}", view.case.number, view.case.title);
     let frame = Frame::new(title, "/cases", principal, desk.now());
     html(&CasePage {
         answers: answers(&desk, &view),
-        steps: if frame.may_ask() { steps(&view) } else { Vec::new() },
+        steps: if frame.may_ask() && !retired { steps(&view) } else { Vec::new() },
+        retired,
         advice: advice(&view),
         notes: last_notes(&view.calls),
         running: running(&view.calls),
@@ -160,8 +167,8 @@ fn close(view: &CaseView) -> Option<Action> {
     })
 }
 
-/// The two answers to a proposed change.
-fn decision(change: &ChangeSet) -> Vec<Action> {
+/// The answers to a proposed change: yes and no, or only no where the device is `retired` and would never apply it.
+fn decision(change: &ChangeSet, retired: bool) -> Vec<Action> {
     let files = change.plan.changes.len();
     let step = |verb: &str, label, look, confirm, hint, done| Action {
         url: format!("/v1/change-sets/{}/{verb}", change.id),
@@ -172,7 +179,7 @@ fn decision(change: &ChangeSet) -> Vec<Action> {
         hint,
         done,
     };
-    vec![
+    let approve = (!retired).then(|| {
         step(
             "approve",
             "Approve",
@@ -184,9 +191,10 @@ fn decision(change: &ChangeSet) -> Vec<Action> {
             ),
             "",
             "Approved. The device is applying it.",
-        ),
-        step("reject", "Reject", "plain", String::new(), "", "Rejected. Nothing was changed."),
-    ]
+        )
+    });
+    let reject = step("reject", "Reject", "plain", String::new(), "", "Rejected. Nothing was changed.");
+    approve.into_iter().chain([reject]).collect()
 }
 
 /// What the advisor was asked and said, oldest first. The question stands in the timeline.

@@ -9,7 +9,7 @@ use axum::{
 use desk::{Case, CaseState, Desk};
 use echo_core::Page;
 
-use super::{Part, Tab, html, people::People, tabs};
+use super::{Part, Tab, devices::is_retired, html, names::Names, tabs};
 use crate::{caller::Visitor, failure::Failure, frame::Frame, piece};
 
 /// The states in the order of urgency.
@@ -28,7 +28,7 @@ struct CasesPage {
     tabs: Vec<Tab>,
     cases: Page<Case>,
     next: Option<String>,
-    people: People,
+    names: Names,
     forms: Vec<Form>,
     filtered: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) async fn page(
 ) -> Result<Html<String>, Failure> {
     let state: Option<CaseState> = part.state()?;
     let cases = desk.cases(&principal, state, &part.page()).await?;
-    let people = People::of(&desk, &principal).await?;
+    let names = Names::of(&desk, &principal).await?;
     html(&CasesPage {
         tabs: tabs("/cases", &part, &STATES),
         next: part.next("/cases", cases.next.as_ref()),
@@ -48,6 +48,6 @@ pub(crate) async fn page(
         forms: desk.intakes(&principal)?,
         frame: Frame::new("Cases", "/cases", principal, desk.now()),
         cases,
-        people,
+        names,
     })
 }

@@ -8,8 +8,18 @@ use axum::{
 use desk::{Desk, DeviceView};
 use echo_core::DeviceId;
 
-use super::{devices::presence, html, people::People};
-use crate::{caller::Visitor, failure::Failure, frame::Frame, piece, words};
+use super::{
+    devices::{is_retired, presence},
+    html,
+    names::Names,
+};
+use crate::{
+    caller::Visitor,
+    failure::Failure,
+    frame::Frame,
+    piece::{self, Action},
+    words,
+};
 
 /// The charts: key for the script, title, and the unit of the numbers.
 const CHARTS: [(&str, &str, &str); 4] = [
@@ -25,7 +35,10 @@ struct DevicePage {
     frame: Frame,
     view: DeviceView,
     facts: Vec<(&'static str, String)>,
-    people: People,
+    names: Names,
+    retired: bool,
+    /// How it is taken out of care, for those who may.
+    retire: Option<Action>,
 }
 
 pub(crate) async fn page(
@@ -35,13 +48,33 @@ pub(crate) async fn page(
 ) -> Result<Html<String>, Failure> {
     let id: DeviceId = id.parse().map_err(|_| Failure::nowhere())?;
     let view = desk.device(&principal, &id).await?;
-    let people = People::of(&desk, &principal).await?;
+    let names = Names::of(&desk, &principal).await?;
+    let frame = Frame::new(view.device.name.clone(), "/devices", principal, desk.now());
+    let retired = is_retired(&view);
     html(&DevicePage {
         facts: facts(&view),
-        frame: Frame::new(view.device.name.clone(), "/devices", principal, desk.now()),
+        retired,
+        retire: (frame.may_retire() && !retired).then(|| retire(&view)),
+        frame,
         view,
-        people,
+        names,
     })
+}
+
+fn retire(view: &DeviceView) -> Action {
+    Action {
+        url: format!("/v1/devices/{}/retire", view.device.id),
+        label: "Retire this device",
+        look: "danger",
+        fields: Vec::new(),
+        confirm: format!(
+            "Take {} out of care for good? From now on it is refused: what waits for it fails uncharged, and no new case \
+             can name it. Its proofs and receipts stay. To come back, the machine is enrolled anew.",
+            view.device.name
+        ),
+        hint: "For a machine that is sold, broken or no longer yours to care for.",
+        done: "Retired. It is refused from now on.",
+    }
 }
 
 /// What the machine is, in rows.

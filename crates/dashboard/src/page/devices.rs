@@ -5,10 +5,10 @@ use axum::{
     extract::{Query, State},
     response::Html,
 };
-use desk::{Desk, DeviceView};
+use desk::{Desk, DeviceState, DeviceView};
 use echo_core::Page;
 
-use super::{Part, html, people::People};
+use super::{Part, html, names::Names};
 use crate::{caller::Visitor, failure::Failure, frame::Frame, piece::Chip, words};
 
 #[derive(Template)]
@@ -17,7 +17,7 @@ struct DevicesPage {
     frame: Frame,
     devices: Page<DeviceView>,
     next: Option<String>,
-    people: People,
+    names: Names,
 }
 
 pub(crate) async fn page(
@@ -26,13 +26,18 @@ pub(crate) async fn page(
     Query(part): Query<Part>,
 ) -> Result<Html<String>, Failure> {
     let devices = desk.devices(&principal, &part.page()).await?;
-    let people = People::of(&desk, &principal).await?;
+    let names = Names::of(&desk, &principal).await?;
     html(&DevicesPage {
         next: part.next("/devices", devices.next.as_ref()),
         frame: Frame::new("Devices", "/devices", principal, desk.now()),
         devices,
-        people,
+        names,
     })
+}
+
+/// Whether a machine was taken out of care.
+pub(crate) fn is_retired(device: &DeviceView) -> bool {
+    device.device.state != DeviceState::Active
 }
 
 /// Whether a machine is heard from, as people say it.
@@ -40,7 +45,7 @@ pub(crate) fn presence(device: &DeviceView) -> Chip {
     let word = words::word(&device.presence);
     Chip::new(
         match word.as_str() {
-            _ if words::word(&device.device.state) == "revoked" => "revoked",
+            _ if is_retired(device) => "retired",
             "stale" => "away",
             "never" => "not heard yet",
             other => other,

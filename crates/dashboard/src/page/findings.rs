@@ -8,7 +8,7 @@ use axum::{
 use desk::{Desk, Finding, FindingState};
 use echo_core::Page;
 
-use super::{Part, Tab, html, people::People, tabs};
+use super::{Part, Tab, html, names::Names, tabs};
 use crate::{caller::Visitor, failure::Failure, frame::Frame, piece};
 
 #[derive(Template)]
@@ -18,7 +18,7 @@ struct FindingsPage {
     tabs: Vec<Tab>,
     findings: Page<Finding>,
     next: Option<String>,
-    people: People,
+    names: Names,
     filtered: bool,
 }
 
@@ -29,13 +29,13 @@ pub(crate) async fn page(
 ) -> Result<Html<String>, Failure> {
     let state: Option<FindingState> = part.state()?;
     let findings = desk.findings(&principal, state, &part.page()).await?;
-    let people = People::of(&desk, &principal).await?;
+    let names = Names::of(&desk, &principal).await?;
     html(&FindingsPage {
         tabs: tabs("/findings", &part, &[("open", "Open"), ("fixed", "Fixed")]),
         next: part.next("/findings", findings.next.as_ref()),
         filtered: state.is_some(),
         frame: Frame::new("Findings", "/findings", principal, desk.now()),
         findings,
-        people,
+        names,
     })
 }

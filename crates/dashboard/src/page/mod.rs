@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod findings;
 mod invoices;
+mod names;
 mod overview;
 mod people;
 mod receipts;
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/findings", get(findings::page))
         .route("/receipts", get(receipts::page))
         .route("/invoices", get(invoices::page))
+        .route("/people", get(people::page))
         .route("/trust", get(trust::page))
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 use desk::{CaseState, Desk, Overview};
 
-use super::{html, people::People};
+use super::{html, names::Names};
 use crate::{caller::Visitor, failure::Failure, frame::Frame};
 
 /// A number that leads somewhere.
@@ -24,8 +24,7 @@ struct OverviewPage {
     frame: Frame,
     tiles: Vec<Tile>,
     overview: Overview,
-    people: People,
-    plans: Vec<(String, String)>,
+    names: Names,
     has_cases: bool,
 }
 
@@ -34,15 +33,13 @@ pub(crate) async fn page(
     Visitor(principal): Visitor,
 ) -> Result<Html<String>, Failure> {
     let overview = desk.overview(&principal).await?;
-    let people = People::of(&desk, &principal).await?;
-    let plans = desk.plans(&principal)?.into_iter().map(|p| (p.id.to_string(), p.name)).collect();
+    let names = Names::of(&desk, &principal).await?;
     html(&OverviewPage {
         frame: Frame::new("Overview", "/", principal, desk.now()),
         tiles: tiles(&overview),
         has_cases: overview.cases.iter().any(|(_, count)| *count > 0),
         overview,
-        people,
-        plans,
+        names,
     })
 }
 

@@ -8,7 +8,7 @@ use axum::{
 use desk::{Desk, ReceiptRecord};
 use echo_core::Page;
 
-use super::{Part, html, people::People};
+use super::{Part, html, names::Names};
 use crate::{caller::Visitor, failure::Failure, frame::Frame, words};
 
 #[derive(Template)]
@@ -17,7 +17,7 @@ struct ReceiptsPage {
     frame: Frame,
     receipts: Page<ReceiptRecord>,
     next: Option<String>,
-    people: People,
+    names: Names,
 }
 
 pub(crate) async fn page(
@@ -26,11 +26,11 @@ pub(crate) async fn page(
     Query(part): Query<Part>,
 ) -> Result<Html<String>, Failure> {
     let receipts = desk.receipts(&principal, &part.page()).await?;
-    let people = People::of(&desk, &principal).await?;
+    let names = Names::of(&desk, &principal).await?;
     html(&ReceiptsPage {
         next: part.next("/receipts", receipts.next.as_ref()),
         frame: Frame::new("Receipts", "/receipts", principal, desk.now()),
         receipts,
-        people,
+        names,
     })
 }

@@ -7,6 +7,8 @@
 mod device;
 mod guard;
 mod pages;
+mod people;
+mod retired;
 mod seed;
 mod session;
 mod visit;

@@ -32,7 +32,7 @@ async fn sign_in(house: &House, browser: &Browser) -> (String, Answer) {
 async fn strangers_are_sent_to_sign_in_and_back() {
     let house = House::found().await;
     let browser = Browser::stranger(&house);
-    for path in ["/cases", "/devices", "/findings", "/receipts", "/invoices", "/cases/x"] {
+    for path in ["/cases", "/devices", "/findings", "/receipts", "/invoices", "/people", "/cases/x"] {
         let answer = browser.get(path).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
         assert_eq!(answer.location(), format!("/session/resume?next={path}"));

@@ -56,6 +56,11 @@ impl Browser {
         Self::person(house, Role::OperatorAdmin, None).await
     }
 
+    /// Somebody who works on cases for the operator.
+    pub async fn technician(house: &House) -> Self {
+        Self::person(house, Role::Technician, None).await
+    }
+
     /// A person of a customer.
     pub async fn customer(house: &House, customer: &CustomerId) -> Self {
         Self::person(house, Role::Customer, Some(customer.clone())).await

@@ -5,7 +5,7 @@ import { test } from "node:test";
 globalThis.document = { querySelector: () => null, querySelectorAll: () => [], getElementById: () => null, documentElement: { dataset: {} } };
 const { minor } = await import("../../assets/action.js");
 const { key } = await import("../../assets/api.js");
-const { rates } = await import("../../assets/chart.js");
+const { clock, rates } = await import("../../assets/chart.js");
 const { concerns } = await import("../../assets/live.js");
 const { secretIn } = await import("../../assets/sign-in.js");
 const { relative } = await import("../../assets/time.js");
@@ -34,6 +34,16 @@ test("an idempotency key is a UUID, with randomUUID or without", () => {
 test("a counter that was set back gives no rate", () => {
   const at = (second, rx) => ({ at: new Date(second * 1000).toISOString(), rx });
   assert.deepEqual(rates([at(0, 10), at(10, 110), at(20, 5), at(20, 6)], "rx"), [null, 10, null, null]);
+});
+
+test("labels of time never repeat on a short range, and have no seconds on a long one", () => {
+  const ticks = (step) => Array.from({ length: 7 }, (_, at) => 1_800_000_000 + at * step);
+  for (const [step, range] of [[10, 70], [15, 105], [60, 500], [30, 700]]) {
+    const labels = clock(ticks(step), range);
+    assert.equal(new Set(labels).size, 7, labels.join(" "));
+    for (const label of labels) assert.match(label, /^\d\d:\d\d:\d\d$/);
+  }
+  for (const label of clock(ticks(600), 7200)) assert.match(label, /^\d\d:\d\d$/);
 });
 
 test("an event concerns the regions that show it", () => {

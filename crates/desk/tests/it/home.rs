@@ -107,10 +107,16 @@ async fn documents_lie_as_files_with_their_proofs() {
         let id = &receipt.receipt.id;
         let proof = fs::read_to_string(home.join(format!("ledger/{id}.tlog-proof"))).unwrap();
         assert!(proof.starts_with("c2sp.org/tlog-proof@v1"), "{proof}");
-        assert!(home.join(format!("ledger/{id}.json")).exists());
+        let entry = fs::read(home.join(format!("ledger/{id}.entry"))).unwrap();
+        let vkey = house.desk.log(LogName::Aeterna).vkey();
+        ledger::verify_tlog_proof(&proof, &entry, vkey).unwrap();
+        let document = fs::read(home.join(format!("ledger/{id}.json"))).unwrap();
+        let digest = echo_core::Digest::of(document.strip_suffix(b"\n").unwrap());
+        assert_eq!(ledger::Entry::from_bytes(&entry).unwrap().digest, digest);
     }
     assert!(home.join(format!("attestations/{}.json", view.proofs[0].id)).exists());
-    let findings = fs::read_to_string(home.join("logs/findings.jsonl")).unwrap();
+    let today = house.desk.now().strftime("logs/findings-%Y-%m-%d.jsonl").to_string();
+    let findings = fs::read_to_string(home.join(today)).unwrap();
     assert_eq!(findings.lines().count(), view.findings.len());
     for log in LogName::ALL {
         let ledger = house.desk.log(log);
