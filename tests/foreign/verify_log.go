@@ -1,6 +1,9 @@
 // Command verify_log checks one entry of a C2SP tlog-tiles log, over HTTP or in a folder: the signature on the
 // checkpoint, and the entry's inclusion under its root. It prints `verified ORIGIN size SIZE index N`, or exits
 // with 1 and a reason.
+//
+// With -old FILE, an earlier checkpoint that was kept, it also checks that the log of today begins with the log of
+// then, and prints `extends ORIGIN from OLD to SIZE`.
 package main
 
 import (
@@ -120,31 +123,31 @@ func readTile(from source, name tlog.Tile, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// head checks the checkpoint's signature and reads it.
-func head(from source, vkey string) (tlog.Tree, error) {
+// head reads the checkpoint called name, once its signature is good.
+func head(from source, name, vkey string) (tlog.Tree, error) {
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("-vkey: %w", err)
 	}
-	text, err := from.read("checkpoint", maxCheckpoint)
+	text, err := from.read(name, maxCheckpoint)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
 	signed, err := note.Open(text, note.VerifierList(verifier))
 	if err != nil {
-		return tlog.Tree{}, fmt.Errorf("checkpoint: %w", err)
+		return tlog.Tree{}, fmt.Errorf("%s: %w", name, err)
 	}
 	lines := strings.Split(signed.Text, "\n")
 	if len(lines) < 4 || lines[0] != verifier.Name() {
-		return tlog.Tree{}, fmt.Errorf("checkpoint: not one of %s", verifier.Name())
+		return tlog.Tree{}, fmt.Errorf("%s: not a checkpoint of %s", name, verifier.Name())
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return tlog.Tree{}, errors.New("checkpoint: malformed size")
+		return tlog.Tree{}, fmt.Errorf("%s: malformed size", name)
 	}
 	root, err := tlog.ParseHash(lines[2])
 	if err != nil {
-		return tlog.Tree{}, fmt.Errorf("checkpoint: %w", err)
+		return tlog.Tree{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return tlog.Tree{N: size, Hash: root}, nil
 }
@@ -171,23 +174,63 @@ func entry(from source, size, n int64) ([]byte, error) {
 	}
 }
 
-func verify(from source, vkey string, n int64) (int64, error) {
-	tree, err := head(from, vkey)
-	if err != nil {
-		return 0, err
-	}
+// included checks that entry n is in the tree.
+func included(from source, tree tlog.Tree, n int64) error {
 	if n < 0 || n >= tree.N {
-		return 0, fmt.Errorf("no entry %d in a log of %d", n, tree.N)
+		return fmt.Errorf("no entry %d in a log of %d", n, tree.N)
 	}
 	data, err := entry(from, tree.N, n)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	proof, err := tlog.ProveRecord(tree.N, n, tlog.TileHashReader(tree, tiles{from}))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return tree.N, tlog.CheckRecord(proof, tree.N, tree.Hash, n, tlog.RecordHash(data))
+	return tlog.CheckRecord(proof, tree.N, tree.Hash, n, tlog.RecordHash(data))
+}
+
+// extends checks that the tree begins with the old one.
+func extends(from source, tree, old tlog.Tree) error {
+	if old.N < 1 {
+		return errors.New("-old: a checkpoint of an empty log says nothing")
+	}
+	if old.N > tree.N {
+		return fmt.Errorf("the log had %d entries and has %d: it was cut back", old.N, tree.N)
+	}
+	proof, err := tlog.ProveTree(tree.N, old.N, tlog.TileHashReader(tree, tiles{from}))
+	if err != nil {
+		return err
+	}
+	if err := tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash); err != nil {
+		return fmt.Errorf("the log of %d entries does not begin with the one of %d that was kept: %w", tree.N, old.N, err)
+	}
+	return nil
+}
+
+// run checks what was asked for and tells what held.
+func run(from source, vkey string, index int64, kept string, tell io.Writer) error {
+	tree, err := head(from, "checkpoint", vkey)
+	if err != nil {
+		return err
+	}
+	if err := included(from, tree, index); err != nil {
+		return err
+	}
+	origin, _, _ := strings.Cut(vkey, "+")
+	fmt.Fprintf(tell, "verified %s size %d index %d\n", origin, tree.N, index)
+	if kept == "" {
+		return nil
+	}
+	old, err := head(folder(filepath.Dir(kept)), filepath.Base(kept), vkey)
+	if err != nil {
+		return err
+	}
+	if err := extends(from, tree, old); err != nil {
+		return err
+	}
+	fmt.Fprintf(tell, "extends %s from %d to %d\n", origin, old.N, tree.N)
+	return nil
 }
 
 func main() {
@@ -195,6 +238,7 @@ func main() {
 	dir := flag.String("dir", "", "folder of the log, in place of -url")
 	vkey := flag.String("vkey", "", "the log's verifier key (name+hash+base64)")
 	index := flag.Int64("index", 0, "the entry to check")
+	kept := flag.String("old", "", "file with an earlier checkpoint, which the log of today has to extend")
 	flag.Parse()
 	if (*url == "") == (*dir == "") || *vkey == "" {
 		fmt.Fprintln(os.Stderr, "verify_log: give -vkey, and one of -url and -dir")
@@ -204,11 +248,8 @@ func main() {
 	if *url != "" {
 		from = &prefix{strings.TrimSuffix(*url, "/") + "/", http.Client{Timeout: 30 * time.Second}}
 	}
-	size, err := verify(from, *vkey, *index)
-	if err != nil {
+	if err := run(from, *vkey, *index, *kept, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "verify_log:", err)
 		os.Exit(1)
 	}
-	origin, _, _ := strings.Cut(*vkey, "+")
-	fmt.Printf("verified %s size %d index %d\n", origin, size, *index)
 }

@@ -47,7 +47,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     }
     // Before the first word is said: whoever reads it may already want the platform to stop.
     let signals = Signals::listen()?;
-    let options = Options { home: settings.home, mint: Mint::system() };
+    let options = Options { home: settings.home, mint: Mint::system(), passphrase: settings.passphrase };
     let Opened { desk, sign_in } = Desk::open(options).await.map_err(|e| e.to_string())?;
     let (stop, stopping) = watch::channel(false);
     let app = control_plane::router(desk.clone(), control_plane::Options::new(stopping.clone()))

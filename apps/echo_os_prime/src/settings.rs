@@ -1,12 +1,18 @@
 //! What can be set: a flag wins over the environment, the environment over `echo.toml`, which may be absent.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Parser;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 /// The most bytes of `echo.toml`.
 const MAX_CONFIG: u64 = 64 * 1024;
+/// The most bytes of a passphrase file.
+const MAX_PASSPHRASE: u64 = 4 * 1024;
 /// Loopback only, unless told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8460";
 
@@ -20,6 +26,10 @@ pub struct Args {
     /// Where to listen. Port 0 takes a free one. Anything but loopback is reachable by others: put TLS before it.
     #[arg(long, env = "ECHO_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// The file that holds the keystore's passphrase, when it is protected by one. With systemd, hand it in as the
+    /// credential `echo-passphrase` instead.
+    #[arg(long, env = "ECHO_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 /// The settings in force.
@@ -29,6 +39,8 @@ pub struct Settings {
     pub home: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// What opens the keystore, when somebody handed it in.
+    pub passphrase: Option<Zeroizing<String>>,
 }
 
 /// `echo.toml`: every key is optional.
@@ -50,8 +62,22 @@ impl Settings {
             None => Config::default(),
         };
         let default = DEFAULT_LISTEN.parse().expect("the default address is well formed");
-        Ok(Self { home, listen: args.listen.or(config.listen).unwrap_or(default) })
+        let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+            .map(|folder| PathBuf::from(folder).join("echo-passphrase"))
+            .filter(|path| path.exists());
+        let passphrase =
+            args.passphrase_file.or(credential).map(|path| read_passphrase(&path)).transpose()?;
+        Ok(Self { home, listen: args.listen.or(config.listen).unwrap_or(default), passphrase })
     }
+}
+
+/// A passphrase is a file's text without the line end that editors add.
+fn read_passphrase(path: &Path) -> Result<Zeroizing<String>, String> {
+    let bytes = durable::read(path, MAX_PASSPHRASE).map_err(|e| e.to_string())?;
+    let bytes =
+        Zeroizing::new(bytes.ok_or_else(|| format!("{} does not exist: check the path", path.display()))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8 text", path.display()))?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn parse(bytes: &[u8]) -> Result<Config, String> {
@@ -94,6 +120,7 @@ mod tests {
         let args = |listen: Option<&str>| Args {
             home: Some(home.path().to_owned()),
             listen: listen.map(|l| l.parse().unwrap()),
+            passphrase_file: None,
         };
         assert_eq!(Settings::read(args(None)).unwrap().listen.port(), 1);
         assert_eq!(Settings::read(args(Some("127.0.0.1:2"))).unwrap().listen.port(), 2);

@@ -103,14 +103,37 @@ impl TrustChain {
 
     /// The newest registry, once the whole chain stands on the pinned root and has not expired at `now`.
     pub fn verify(&self, pinned: &Digest, now: Timestamp) -> Result<Registry, TrustError> {
+        in_force(self.rooted(pinned)?, now)
+    }
+
+    /// Takes `offered` in place of this chain, which a reader kept, once it stands on the pinned root, only adds
+    /// to what is known, and has not expired at `now` (The Update Framework 1.0.34, sections 5.3.5 and 5.3.10:
+    /// against rollback and freeze). Whether it added anything; on an error the chain is as it was.
+    pub fn advance(&mut self, offered: Self, pinned: &Digest, now: Timestamp) -> Result<bool, TrustError> {
+        let newest = offered.rooted(pinned)?;
+        let (known, given) = (self.versions.len(), offered.versions.len());
+        let both = self.versions.iter().zip(&offered.versions);
+        for (version, (ours, theirs)) in (1..).zip(both) {
+            if ours.payload != theirs.payload {
+                return Err(TrustError::Forked { version });
+            }
+        }
+        if given < known {
+            return Err(TrustError::RolledBack { known, offered: given });
+        }
+        in_force(newest, now)?;
+        if given > known {
+            *self = offered;
+        }
+        Ok(given > known)
+    }
+
+    /// The newest registry, once the whole chain stands on the pinned root.
+    fn rooted(&self, pinned: &Digest) -> Result<Registry, TrustError> {
         if self.fingerprint != *pinned {
             return Err(TrustError::WrongRoot { pinned: *pinned, found: self.fingerprint });
         }
-        let newest = self.newest()?;
-        if newest.expires <= now {
-            return Err(TrustError::Expired { version: newest.version, at: newest.expires });
-        }
-        Ok(newest)
+        self.newest()
     }
 
     /// Adds `next`, signed by `signers`, who must meet the thresholds of the newest root and of `next`'s.
@@ -181,6 +204,13 @@ fn unchecked(envelope: &Envelope) -> Result<Vec<u8>, TrustError> {
 
 fn parse(payload: &[u8]) -> Result<Registry, TrustError> {
     serde_json::from_slice(payload).map_err(|e| TrustError::Malformed(e.to_string()))
+}
+
+fn in_force(newest: Registry, now: Timestamp) -> Result<Registry, TrustError> {
+    if newest.expires <= now {
+        return Err(TrustError::Expired { version: newest.version, at: newest.expires });
+    }
+    Ok(newest)
 }
 
 /// The version in `envelope`, once it rightly follows `before`.

@@ -1,28 +1,47 @@
 //! The signing keys of a home directory: `echo.keystore.json`, secrets encrypted, all else in clear.
 //!
-//! Each secret is sealed with XChaCha20-Poly1305 under the keystore key (see `seal`). The
-//! associated data binds it to its key id, public key and role, so a key cannot be moved to another role by
-//! editing the file. A record's state and dates are not bound: what counts for readers is the trust registry.
+//! What opens it is a key file or systemd credential (the default), or a passphrase (see [`Unlock`]). A record
+//! is bound to its secret and the records to one another, so none can be edited, moved to another role or taken
+//! out unnoticed (see `sealed_file`). An older copy of the whole file is not noticed: what counts for readers is
+//! the trust registry.
+//!
+//! A secret may be kept elsewhere (see `offline`); its record stays.
 
+mod error;
+mod lock;
+mod offline;
+mod passphrase;
+mod record;
 mod seal;
+mod sealed_file;
 
 use std::{
-    collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
 };
 
-use durable::{DurableError, Mode};
+use durable::Mode;
 use echo_core::{Mint, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use self::seal::{KeystoreKey, Sealed};
+use self::{
+    lock::{Lock, Place},
+    sealed_file::{KEYSTORE_V2, Keys, Secret},
+};
 use crate::{
     chain::REGISTRY_FILE,
-    key::{KeyId, KeyPair, PublicKey},
+    key::{KeyId, KeyPair},
     role::KeyRole,
 };
 
-pub use self::seal::{CREDENTIAL_NAME, KEY_FILE};
+pub use self::{
+    error::KeystoreError,
+    lock::{CREDENTIAL_NAME, KEY_FILE, Protection, Unlock},
+    offline::{MAX_EXPORTED_BYTES, MAX_PLACE, open_exported},
+    passphrase::{
+        Kdf, MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES, MAX_PASSPHRASE, MIN_MEMORY_KIB, MIN_PASSPHRASE,
+    },
+    record::{KeyAlgorithm, KeyRecord, KeyState},
+};
 
 /// The keystore's file in the home directory.
 pub const KEYSTORE_FILE: &str = "echo.keystore.json";
@@ -30,124 +49,14 @@ pub const KEYSTORE_FILE: &str = "echo.keystore.json";
 pub const MAX_KEYSTORE_BYTES: u64 = 1024 * 1024;
 /// The most keys a keystore may hold, the retired ones included.
 pub const MAX_KEYS: usize = 512;
-const FORMAT: &str = "echo-keystore-v1";
-
-/// What a key may still be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyState {
-    /// Signs. One key a role.
-    Active,
-    /// Signs no new documents; what it signed still counts.
-    Retiring,
-    /// Out of use; what it signed still counts as long as the trust registry lists it.
-    Retired,
-    /// Out of use, and nothing that it signed counts.
-    Revoked,
-}
-
-/// How a key signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyAlgorithm {
-    /// Ed25519 (RFC 8032).
-    Ed25519,
-}
-
-/// All that is known of a key but its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyRecord {
-    /// The key's name.
-    pub id: KeyId,
-    /// How it signs.
-    pub algorithm: KeyAlgorithm,
-    /// The public half.
-    pub public: PublicKey,
-    /// What it may sign.
-    pub role: KeyRole,
-    /// Whether it is in use.
-    pub state: KeyState,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it should have been replaced, if a date was set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Timestamp>,
-}
-
-/// Why the keystore cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeystoreError {
-    /// The keystore is gone while its home is in use.
-    #[error("{} is missing, but {} is there: restore the keystore from your backup; a new one could not sign for this home", keystore.display(), other.display())]
-    Lost {
-        /// The file that should be there.
-        keystore: PathBuf,
-        /// What shows that the home was in use.
-        other: PathBuf,
-    },
-    /// The keystore is there, but not the key that opens it.
-    #[error("{} is missing: restore it from your backup, or pass it as the systemd credential `{CREDENTIAL_NAME}`; without it the signing keys cannot be opened", .0.display())]
-    NoKey(PathBuf),
-    /// The file with the keystore key does not hold one.
-    #[error("{} does not hold a keystore key (32 bytes, or 64 hexadecimal digits): restore it from your backup", .0.display())]
-    BadKeyFile(PathBuf),
-    /// The key does not open the keystore, or the keystore was changed.
-    #[error("cannot open key {id} ({role}) of {}: the key in {} is another one, or the file was changed; restore both from one backup", keystore.display(), key.display())]
-    WrongKey {
-        /// The keystore's file.
-        keystore: PathBuf,
-        /// Where the keystore key came from.
-        key: PathBuf,
-        /// Which signing key would not open.
-        id: KeyId,
-        /// In which role.
-        role: KeyRole,
-    },
-    /// The keystore's file is damaged.
-    #[error("{} is damaged: {why}; restore it from your backup", path.display())]
-    Damaged {
-        /// The keystore's file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// No key signs in a role.
-    #[error("the keystore holds no active {0} key: make one with a key rotation")]
-    NoActiveKey(KeyRole),
-    /// No key has the id.
-    #[error("the keystore holds no key {0}: list the keys to see which there are")]
-    UnknownKey(KeyId),
-    /// The keystore is full.
-    #[error("the keystore holds {MAX_KEYS} keys already: it takes no more")]
-    Full,
-    /// The file could not be read or written.
-    #[error(transparent)]
-    File(#[from] DurableError),
-}
-
-/// The keystore's file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeystoreFile {
-    format: String,
-    keys: Vec<StoredKey>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredKey {
-    key: KeyRecord,
-    secret: Sealed,
-}
 
 /// An open keystore.
 #[derive(Debug)]
 pub struct Keystore {
     path: PathBuf,
-    key: KeystoreKey,
-    records: Vec<KeyRecord>,
-    opened: BTreeMap<KeyId, (KeyPair, Sealed)>,
+    lock: Lock,
+    kdf: Kdf,
+    keys: Keys,
 }
 
 impl Keystore {
@@ -156,12 +65,33 @@ impl Keystore {
         home.join(KEYSTORE_FILE).exists()
     }
 
-    /// Opens the keystore of `home`, or makes one with a key for each role.
+    /// What the keystore of `home` is protected by, to know whether to ask for a passphrase.
+    pub fn protection_of(home: &Path) -> Result<Protection, KeystoreError> {
+        let path = home.join(KEYSTORE_FILE);
+        let bytes =
+            durable::read(&path, MAX_KEYSTORE_BYTES)?.ok_or_else(|| KeystoreError::Missing(path.clone()))?;
+        Ok(sealed_file::protection(&path.display().to_string(), &bytes)?.protection())
+    }
+
+    /// Opens the keystore of `home`. With a passphrase this takes some tenths of a second of one core.
+    pub fn open(home: &Path, unlock: &Unlock) -> Result<Self, KeystoreError> {
+        let path = home.join(KEYSTORE_FILE);
+        match durable::read(&path, MAX_KEYSTORE_BYTES)? {
+            Some(bytes) => {
+                let credentials = credentials();
+                let place = Place { home, credentials: credentials.as_deref() };
+                Self::open_bytes(path, &bytes, unlock, place)
+            }
+            None => Err(KeystoreError::Missing(path)),
+        }
+    }
+
+    /// Opens the keystore of `home` with its key file or systemd credential, or makes one with a key for each
+    /// role.
     ///
     /// Never makes a new one beside a trust registry: the registry's keys would be lost without a word.
     pub fn open_or_create(home: &Path, mint: &Mint) -> Result<Self, KeystoreError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self::open_or_create_in(home, credentials.as_deref(), mint)
+        Self::open_or_create_in(home, credentials().as_deref(), mint)
     }
 
     fn open_or_create_in(
@@ -169,11 +99,9 @@ impl Keystore {
         credentials: Option<&Path>,
         mint: &Mint,
     ) -> Result<Self, KeystoreError> {
-        let path = home.join(KEYSTORE_FILE);
+        let (path, place) = (home.join(KEYSTORE_FILE), Place { home, credentials });
         if let Some(bytes) = durable::read(&path, MAX_KEYSTORE_BYTES)? {
-            let key = KeystoreKey::load(home, credentials)?
-                .ok_or_else(|| KeystoreError::NoKey(home.join(KEY_FILE)))?;
-            return Self::open(path, key, &bytes);
+            return Self::open_bytes(path, &bytes, &Unlock::KeyFile, place);
         }
         let registry = home.join(REGISTRY_FILE);
         if registry.exists() {
@@ -181,65 +109,109 @@ impl Keystore {
         }
         durable::create_folder(home)?;
         // A key without a keystore is what a crash between the two writes leaves: use it.
-        let key = match KeystoreKey::load(home, credentials)? {
-            Some(key) => key,
-            None => KeystoreKey::create(home, mint)?,
+        let lock = match place.load()? {
+            Some(lock) => lock,
+            None => place.create(mint)?,
         };
-        let mut made = Self { path, key, records: Vec::new(), opened: BTreeMap::new() };
-        for role in KeyRole::ALL {
-            made.add(role, None, mint)?;
-        }
-        made.save()?;
+        let mut made = Self { path, lock, kdf: Kdf::default(), keys: Keys::default() };
+        made.change(mint, |keys| {
+            KeyRole::ALL.into_iter().try_for_each(|role| add(keys, role, None, mint).map(drop))
+        })?;
         Ok(made)
     }
 
-    fn open(path: PathBuf, key: KeystoreKey, bytes: &[u8]) -> Result<Self, KeystoreError> {
-        let damaged = |why: String| KeystoreError::Damaged { path: path.clone(), why };
-        let file: KeystoreFile = serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
-        if file.format != FORMAT {
-            return Err(damaged(format!("its format is not `{FORMAT}`")));
-        }
-        if file.keys.len() > MAX_KEYS {
-            return Err(damaged(format!("more than {MAX_KEYS} keys")));
-        }
-        let mut records: Vec<KeyRecord> = Vec::new();
-        let mut opened = BTreeMap::new();
-        for StoredKey { key: record, secret } in file.keys {
-            let pair = key.open(&record, &secret).ok_or_else(|| KeystoreError::WrongKey {
-                keystore: path.clone(),
-                key: key.source().to_owned(),
-                id: record.id.clone(),
-                role: record.role,
-            })?;
-            let active = |r: &KeyRecord| r.role == record.role && r.state == KeyState::Active;
-            if active(&record) && records.iter().any(active) {
-                return Err(damaged(format!("two active {} keys", record.role)));
-            }
-            if opened.insert(record.id.clone(), (pair, secret)).is_some() {
-                return Err(damaged(format!("key {} stands twice", record.id)));
-            }
-            records.push(record);
-        }
-        Ok(Self { path, key, records, opened })
+    fn open_bytes(
+        path: PathBuf,
+        bytes: &[u8],
+        unlock: &Unlock,
+        place: Place<'_>,
+    ) -> Result<Self, KeystoreError> {
+        let file = path.display().to_string();
+        let open = |stored: &_| Lock::open(stored, unlock, place, &file);
+        let (lock, keys) = sealed_file::read_keystore(&file, bytes, open)?;
+        Ok(Self { path, lock, kdf: Kdf::default(), keys })
     }
 
-    /// The key that signs in `role`.
+    /// Changes what opens the keystore. All secrets are sealed anew in one durable write. Going over to a
+    /// passphrase removes the key file after that write; coming back makes a new key file before it. (From key
+    /// file to key file the file stays: to replace it, go by way of a passphrase.) A crash between the write and the
+    /// removal leaves a key file that opens nothing but older copies; setting the passphrase again removes it.
+    ///
+    /// `home` is the one that the keystore was opened from. Copies of the old files still open with the old key.
+    pub fn protect(&mut self, home: &Path, unlock: &Unlock, mint: &Mint) -> Result<(), KeystoreError> {
+        self.protect_in(home, credentials().as_deref(), unlock, mint)
+    }
+
+    fn protect_in(
+        &mut self,
+        home: &Path,
+        credentials: Option<&Path>,
+        unlock: &Unlock,
+        mint: &Mint,
+    ) -> Result<(), KeystoreError> {
+        if home.join(KEYSTORE_FILE) != self.path {
+            return Err(KeystoreError::OtherHome { opened: self.path.clone(), home: home.to_owned() });
+        }
+        let place = Place { home, credentials };
+        let lock = match unlock {
+            Unlock::Passphrase(phrase) => {
+                Lock::with_passphrase(phrase, self.kdf, &self.path.display().to_string(), mint)?
+            }
+            Unlock::KeyFile => match (place.load_credential()?, self.protection()) {
+                (Some(lock), _) => lock,
+                (None, Protection::KeyFile) => self.lock.clone(),
+                // A key file beside a passphrase is one that should be gone: it must not come to count again.
+                (None, Protection::Passphrase) => place.create(mint)?,
+            },
+        };
+        self.save(&lock, &self.keys, mint)?;
+        self.lock = lock;
+        match self.protection() {
+            Protection::KeyFile => Ok(()),
+            Protection::Passphrase => remove_key_file(home, place.key_file()),
+        }
+    }
+
+    /// What opens the keystore.
+    pub fn protection(&self) -> Protection {
+        self.lock.stored.protection()
+    }
+
+    /// Sets what passphrases cost that are set from now on, by [`Keystore::protect`] and
+    /// [`Keystore::export_key`]. Without it that is [`Kdf::default`].
+    pub fn set_kdf(&mut self, kdf: Kdf) {
+        self.kdf = kdf;
+    }
+
+    /// The key that signs in `role`. When its secret is kept elsewhere, the error says where.
     pub fn signer(&self, role: KeyRole) -> Result<&KeyPair, KeystoreError> {
-        self.records
+        self.keys
+            .records
             .iter()
             .find(|r| r.role == role && r.state == KeyState::Active)
-            .and_then(|r| self.key(&r.id))
             .ok_or(KeystoreError::NoActiveKey(role))
+            .and_then(|record| self.pair(record))
+    }
+
+    fn pair(&self, record: &KeyRecord) -> Result<&KeyPair, KeystoreError> {
+        match self.keys.secrets.get(&record.id) {
+            Some(Secret::Here(pair)) => Ok(pair),
+            Some(Secret::Away(place)) => {
+                Err(KeystoreError::Away { role: record.role, id: record.id.clone(), place: place.clone() })
+            }
+            None => Err(KeystoreError::UnknownKey(record.id.clone())),
+        }
     }
 
     /// The key named `id`, whatever its state: a root that retires still signs the registry that replaces it.
+    /// Nothing when its secret is kept elsewhere.
     pub fn key(&self, id: &KeyId) -> Option<&KeyPair> {
-        self.opened.get(id).map(|(pair, _)| pair)
+        self.keys.record(id).and_then(|record| self.pair(record).ok())
     }
 
     /// Every key's record, oldest first.
     pub fn records(&self) -> &[KeyRecord] {
-        &self.records
+        &self.keys.records
     }
 
     /// Makes a new active key for `role`; the one before is retiring from now on. Written before it returns.
@@ -249,80 +221,85 @@ impl Keystore {
         expires: Option<Timestamp>,
         mint: &Mint,
     ) -> Result<KeyRecord, KeystoreError> {
-        let before = self.records.clone();
-        for record in &mut self.records {
-            if record.role == role && record.state == KeyState::Active {
-                record.state = KeyState::Retiring;
+        self.change(mint, |keys| {
+            for record in &mut keys.records {
+                if record.role == role && record.state == KeyState::Active {
+                    record.state = KeyState::Retiring;
+                }
             }
-        }
-        let made = self.add(role, expires, mint);
-        self.commit(before, made)
+            add(keys, role, expires, mint)
+        })
     }
 
     /// Takes a key out of use. Written before it returns. To put another in its place, rotate first.
-    pub fn withdraw(&mut self, id: &KeyId, revoked: bool) -> Result<KeyRecord, KeystoreError> {
-        let before = self.records.clone();
-        let found = self.records.iter_mut().find(|r| r.id == *id);
-        let changed = found
-            .map(|record| {
-                // Revoked is for ever; retiring it again must not undo it.
-                if revoked || record.state == KeyState::Revoked {
-                    record.state = KeyState::Revoked;
-                } else {
-                    record.state = KeyState::Retired;
-                }
-                record.clone()
-            })
-            .ok_or_else(|| KeystoreError::UnknownKey(id.clone()));
-        self.commit(before, changed)
+    pub fn withdraw(&mut self, id: &KeyId, revoked: bool, mint: &Mint) -> Result<KeyRecord, KeystoreError> {
+        self.change(mint, |keys| {
+            let found = keys.records.iter_mut().find(|r| r.id == *id);
+            let record = found.ok_or_else(|| KeystoreError::UnknownKey(id.clone()))?;
+            // Revoked is for ever; retiring it again must not undo it.
+            if revoked || record.state == KeyState::Revoked {
+                record.state = KeyState::Revoked;
+            } else {
+                record.state = KeyState::Retired;
+            }
+            Ok(record.clone())
+        })
     }
 
-    /// Saves; when the change or the write fails, all is as `before`.
-    fn commit(
+    /// Edits the keys and saves; when either fails, all is as before.
+    fn change<T>(
         &mut self,
-        before: Vec<KeyRecord>,
-        change: Result<KeyRecord, KeystoreError>,
-    ) -> Result<KeyRecord, KeystoreError> {
-        let saved = change.and_then(|record| self.save().map(|()| record));
-        if saved.is_err() {
-            self.records = before;
-        }
-        saved
-    }
-
-    fn add(
-        &mut self,
-        role: KeyRole,
-        expires: Option<Timestamp>,
         mint: &Mint,
-    ) -> Result<KeyRecord, KeystoreError> {
-        if self.records.len() >= MAX_KEYS {
-            return Err(KeystoreError::Full);
-        }
-        let pair = KeyPair::generate(mint.entropy());
-        let record = KeyRecord {
-            id: pair.id(),
-            algorithm: KeyAlgorithm::Ed25519,
-            public: pair.public(),
-            role,
-            state: KeyState::Active,
-            created: mint.now(),
-            expires,
-        };
-        let sealed = self.key.seal(&record, &pair, mint);
-        self.opened.insert(record.id.clone(), (pair, sealed));
-        self.records.push(record.clone());
-        Ok(record)
+        edit: impl FnOnce(&mut Keys) -> Result<T, KeystoreError>,
+    ) -> Result<T, KeystoreError> {
+        let mut next = self.keys.clone();
+        let made = edit(&mut next)?;
+        self.save(&self.lock, &next, mint)?;
+        self.keys = next;
+        Ok(made)
     }
 
-    fn save(&self) -> Result<(), KeystoreError> {
-        let keys = self.records.iter().filter_map(|record| {
-            let (_, secret) = self.opened.get(&record.id)?;
-            Some(StoredKey { key: record.clone(), secret: secret.clone() })
-        });
-        let file = KeystoreFile { format: FORMAT.to_owned(), keys: keys.collect() };
-        let bytes = serde_json::to_vec_pretty(&file).expect("plain records always become JSON");
+    fn save(&self, lock: &Lock, keys: &Keys, mint: &Mint) -> Result<(), KeystoreError> {
+        let bytes = sealed_file::write(KEYSTORE_V2, lock, keys, mint);
         Ok(durable::write(&self.path, &bytes, Mode::Private)?)
+    }
+}
+
+/// The folder of systemd credentials, where there is one (systemd.exec, "Credentials").
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
+/// A fresh active key for `role`. The one before must be out of the way.
+fn add(
+    keys: &mut Keys,
+    role: KeyRole,
+    expires: Option<Timestamp>,
+    mint: &Mint,
+) -> Result<KeyRecord, KeystoreError> {
+    if keys.records.len() >= MAX_KEYS {
+        return Err(KeystoreError::Full);
+    }
+    let pair = KeyPair::generate(mint.entropy());
+    let record = KeyRecord {
+        id: pair.id(),
+        algorithm: KeyAlgorithm::Ed25519,
+        public: pair.public(),
+        role,
+        state: KeyState::Active,
+        created: mint.now(),
+        expires,
+    };
+    keys.secrets.insert(record.id.clone(), Secret::Here(pair));
+    keys.records.push(record.clone());
+    Ok(record)
+}
+
+fn remove_key_file(home: &Path, path: PathBuf) -> Result<(), KeystoreError> {
+    match std::fs::remove_file(&path) {
+        Ok(()) => Ok(durable::sync_folder(home)?),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(KeystoreError::KeyFileStays { path, source }),
     }
 }
 

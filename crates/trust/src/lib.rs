@@ -28,7 +28,7 @@ pub use chain::TrustChain;
 pub use dsse::{DsseError, Envelope};
 pub use fulfilment::{Fulfilment, Posture};
 pub use key::{KeyId, KeyPair, PublicKey};
-pub use keystore::{KeyRecord, KeyState, Keystore, KeystoreError};
+pub use keystore::{KeyRecord, KeyState, Keystore, KeystoreError, Protection, Unlock};
 pub use manifest::NodeManifest;
 pub use registry::{LogKey, Registry, Revocation, RoleKeys, TrustError};
 pub use role::KeyRole;

@@ -143,6 +143,24 @@ pub enum TrustError {
         /// When it ended.
         at: Timestamp,
     },
+    /// A chain ends before the one that is known.
+    #[error(
+        "the trust registry was set back to version {offered}, but version {known} is known: keep the known one, and ask the operator what happened"
+    )]
+    RolledBack {
+        /// The newest version that is known.
+        known: usize,
+        /// The newest version that was offered.
+        offered: usize,
+    },
+    /// A chain tells another history than the one that is known.
+    #[error(
+        "trust registry version {version} is not the one that is known: two histories were signed; keep the known one, and ask the operator what happened"
+    )]
+    Forked {
+        /// The first version that differs.
+        version: usize,
+    },
     /// A document was signed by a key that was revoked.
     #[error(
         "signed as {role} with key {key}, which was revoked on {at} ({reason}): ask the operator to sign it again"

@@ -34,7 +34,7 @@ impl Platform {
     /// Opens the home and serves it at `address`.
     pub fn start_at(home: &Path, address: SocketAddr) -> Self {
         let runtime = Runtime::new().unwrap();
-        let options = desk::Options { home: home.to_owned(), mint: Mint::system() };
+        let options = desk::Options::new(home.to_owned(), Mint::system());
         let opened = runtime.block_on(Desk::open(options)).unwrap();
         let (stop, stopping) = watch::channel(false);
         let _inside = runtime.enter();

@@ -39,7 +39,7 @@ impl House {
         let home = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let mint = Mint::new(clock.clone(), Arc::new(OsEntropy));
-        let options = desk::Options { home: home.path().to_owned(), mint: mint.clone() };
+        let options = desk::Options::new(home.path().to_owned(), mint.clone());
         let opened = Desk::open(options).await.unwrap();
         let desk = opened.desk;
         let admin = desk.sign_in(&opened.sign_in.secret).await.unwrap().access_token;

@@ -47,7 +47,7 @@ impl House {
 }
 
 pub async fn open(home: &Path) -> Opened {
-    Desk::open(Options { home: home.to_owned(), mint: Mint::system() }).await.unwrap()
+    Desk::open(Options::new(home.to_owned(), Mint::system())).await.unwrap()
 }
 
 /// A device under care.

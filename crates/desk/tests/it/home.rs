@@ -70,7 +70,7 @@ async fn a_damaged_home_says_which_file_and_what_to_do() {
         let House { folder, desk, .. } = house;
         drop(desk);
         append(&folder.path().join(file), "damage");
-        let options = Options { home: folder.path().to_owned(), mint: Mint::system() };
+        let options = Options::new(folder.path().to_owned(), Mint::system());
         let error = Desk::open(options).await.expect_err(file).to_string();
         assert!(error.contains(word) && error.len() > 40, "{file}: {error}");
     }
@@ -83,7 +83,7 @@ async fn a_lost_keystore_is_not_replaced_silently() {
     let House { folder, desk, .. } = house;
     drop(desk);
     fs::remove_file(folder.path().join("echo.keystore.json")).unwrap();
-    let options = Options { home: folder.path().to_owned(), mint: Mint::system() };
+    let options = Options::new(folder.path().to_owned(), Mint::system());
     let error = Desk::open(options).await.unwrap_err().to_string();
     assert!(error.contains("backup"), "{error}");
 }
@@ -91,7 +91,7 @@ async fn a_lost_keystore_is_not_replaced_silently() {
 #[tokio::test]
 async fn a_second_platform_on_one_home_is_refused() {
     let house = House::found().await;
-    let options = Options { home: house.folder.path().to_owned(), mint: Mint::system() };
+    let options = Options::new(house.folder.path().to_owned(), Mint::system());
     assert!(Desk::open(options).await.is_err());
 }
 

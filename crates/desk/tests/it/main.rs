@@ -6,4 +6,6 @@ mod device;
 mod export;
 mod flow;
 mod home;
+mod keys;
+mod mutation;
 mod people;

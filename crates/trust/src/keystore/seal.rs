@@ -1,40 +1,17 @@
-//! The keystore key, and how it seals a signing key's secret.
-
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+//! One key, and what it seals: XChaCha20-Poly1305 with a random nonce (draft-irtf-cfrg-xchacha-03).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305,
     aead::{Aead as _, Payload},
 };
-use durable::Mode;
 use echo_core::Mint;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KeyRecord, KeystoreError};
-use crate::key::KeyPair;
-
-/// The keystore key's file in the home directory: 64 hexadecimal digits; 32 raw bytes are read too.
-pub const KEY_FILE: &str = "keystore.key";
-/// The systemd credential (systemd.exec, `LoadCredential`) that wins over [`KEY_FILE`] when present.
-pub const CREDENTIAL_NAME: &str = "echo-keystore-key";
-const MAX_KEY_FILE: u64 = 256;
-
-/// 32 bytes that open the keystore, and where they came from. Wiped when dropped, never printed.
-pub(super) struct KeystoreKey {
-    bytes: Zeroizing<[u8; 32]>,
-    source: PathBuf,
-}
-
-impl fmt::Debug for KeystoreKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeystoreKey({})", self.source.display())
-    }
-}
+/// 32 secret bytes that seal others. Wiped when dropped, and without a way to be printed.
+#[derive(Clone)]
+pub(super) struct SealKey(pub(super) Zeroizing<[u8; 32]>);
 
 /// A sealed secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +20,7 @@ pub(super) struct Sealed {
     cipher: Cipher,
     /// 24 bytes in standard base64.
     nonce: String,
-    /// The 32 secret bytes and the 16 bytes of the tag, encrypted, in standard base64.
+    /// The encrypted bytes and the 16 bytes of the tag, in standard base64.
     ciphertext: String,
 }
 
@@ -53,42 +30,20 @@ enum Cipher {
     XChaCha20Poly1305,
 }
 
-impl KeystoreKey {
-    /// The key of the systemd credential, else of `home`; nothing when there is neither.
-    pub(super) fn load(home: &Path, credentials: Option<&Path>) -> Result<Option<Self>, KeystoreError> {
-        let places = [credentials.map(|folder| folder.join(CREDENTIAL_NAME)), Some(home.join(KEY_FILE))];
-        for source in places.into_iter().flatten() {
-            if let Some(read) = durable::read(&source, MAX_KEY_FILE)? {
-                let Some(bytes) = decode(&Zeroizing::new(read)) else {
-                    return Err(KeystoreError::BadKeyFile(source));
-                };
-                return Ok(Some(Self { bytes, source }));
-            }
-        }
-        Ok(None)
+impl SealKey {
+    /// A fresh key.
+    pub(super) fn fresh(mint: &Mint) -> Self {
+        Self(Zeroizing::new(mint.bytes()))
     }
 
-    /// A fresh key, written to `home`.
-    pub(super) fn create(home: &Path, mint: &Mint) -> Result<Self, KeystoreError> {
-        let bytes = Zeroizing::new(mint.bytes::<32>());
-        let source = home.join(KEY_FILE);
-        let text = Zeroizing::new(format!("{}\n", hex::encode(bytes.as_slice())));
-        durable::write(&source, text.as_bytes(), Mode::Private)?;
-        Ok(Self { bytes, source })
-    }
-
-    /// Where the key was read from.
-    pub(super) fn source(&self) -> &Path {
-        &self.source
-    }
-
-    /// Seals the secret of `pair` for the key, public key and role in `record`.
-    pub(super) fn seal(&self, record: &KeyRecord, pair: &KeyPair, mint: &Mint) -> Sealed {
+    /// Seals `secret`, bound to `aad`.
+    pub(super) fn seal(&self, secret: &[u8], aad: &[u8], mint: &Mint) -> Sealed {
         let nonce = mint.bytes::<24>();
-        let (secret, aad) = (pair.secret(), associated_data(record));
-        let payload = Payload { msg: secret.as_slice(), aad: &aad };
-        let ciphertext =
-            self.cipher().encrypt(&nonce.into(), payload).expect("32 bytes are far below the cipher's limit");
+        let payload = Payload { msg: secret, aad };
+        let ciphertext = self
+            .cipher()
+            .encrypt(&nonce.into(), payload)
+            .expect("a keystore is far below the cipher's limit of 256 GiB");
         Sealed {
             cipher: Cipher::XChaCha20Poly1305,
             nonce: STANDARD.encode(nonce),
@@ -96,34 +51,17 @@ impl KeystoreKey {
         }
     }
 
-    /// The key pair of `record`; nothing when it was sealed with another key or for another record.
-    pub(super) fn open(&self, record: &KeyRecord, sealed: &Sealed) -> Option<KeyPair> {
+    /// The `N` bytes in `sealed`; nothing when they were sealed with another key, for another `aad`, or changed.
+    pub(super) fn open<const N: usize>(&self, sealed: &Sealed, aad: &[u8]) -> Option<Zeroizing<[u8; N]>> {
         let Cipher::XChaCha20Poly1305 = sealed.cipher;
         let nonce: [u8; 24] = STANDARD.decode(&sealed.nonce).ok()?.try_into().ok()?;
         let ciphertext = STANDARD.decode(&sealed.ciphertext).ok()?;
-        let aad = associated_data(record);
-        let payload = Payload { msg: &ciphertext, aad: &aad };
-        let secret = Zeroizing::new(self.cipher().decrypt(&nonce.into(), payload).ok()?);
-        let pair = KeyPair::from_secret(secret.as_slice().try_into().ok()?);
-        (pair.public() == record.public && pair.id() == record.id).then_some(pair)
+        let payload = Payload { msg: &ciphertext, aad };
+        let opened = Zeroizing::new(self.cipher().decrypt(&nonce.into(), payload).ok()?);
+        Some(Zeroizing::new(opened.as_slice().try_into().ok()?))
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.bytes).into())
+        XChaCha20Poly1305::new((&*self.0).into())
     }
-}
-
-/// Each part is free of line ends, so no two records share their associated data.
-fn associated_data(record: &KeyRecord) -> Vec<u8> {
-    format!("{}\n{}\n{}\n{}", super::FORMAT, record.id, record.public, record.role).into_bytes()
-}
-
-fn decode(read: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    if read.len() == bytes.len() {
-        bytes.copy_from_slice(read);
-    } else {
-        hex::decode_to_slice(read.trim_ascii(), bytes.as_mut_slice()).ok()?;
-    }
-    Some(bytes)
 }

@@ -97,14 +97,6 @@ fn a_damaged_file_is_named() {
     assert!(error.to_string().contains(KEYSTORE_FILE));
 }
 
-#[test]
-fn two_active_keys_of_a_role_are_refused() {
-    let (home, mut keys) = fresh();
-    keys.rotate(KeyRole::Attestor, None, &mint_of(9)).unwrap();
-    rewrite(home.path(), |text| text.replace("\"retiring\"", "\"active\""));
-    assert!(matches!(reopen(home.path()), Err(KeystoreError::Damaged { .. })));
-}
-
 fn mint_of(seed: u64) -> Mint {
     let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
     Mint::new(Arc::new(clock), Arc::new(SeededEntropy::new(seed)))
@@ -149,8 +141,8 @@ fn a_rotation_survives_a_restart_and_keeps_the_old_key() {
 fn a_withdrawn_key_signs_no_more_and_stays_revoked() {
     let (home, mut keys) = fresh();
     let id = keys.signer(KeyRole::Session).unwrap().id();
-    keys.withdraw(&id, true).unwrap();
-    assert_eq!(keys.withdraw(&id, false).unwrap().state, KeyState::Revoked);
+    keys.withdraw(&id, true, &mint_of(7)).unwrap();
+    assert_eq!(keys.withdraw(&id, false, &mint_of(8)).unwrap().state, KeyState::Revoked);
     let opened = reopen(home.path()).unwrap();
     assert!(matches!(opened.signer(KeyRole::Session), Err(KeystoreError::NoActiveKey(KeyRole::Session))));
 }
@@ -164,3 +156,6 @@ fn a_rotation_that_cannot_be_written_changes_nothing() {
     assert_eq!(keys.records(), before);
     assert!(keys.signer(KeyRole::Root).is_ok());
 }
+
+mod offline;
+mod protection;
