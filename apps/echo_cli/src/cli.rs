@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     Failure, agent, api::Api, case, change, completions, content, customer, device, events, finding, invoice,
-    ledgers, login, man, out::Out, place, plan, receipt, tour, user, verify,
+    keystore, ledgers, login, man, out::Out, place, plan, receipt, tour, user, verify,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -16,8 +16,8 @@ pub struct Cli {
     /// Print JSON in place of tables
     #[arg(long, global = true)]
     json: bool,
-    /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour` and `content` the
-    /// platform's (`$ECHO_HOME`)
+    /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour`, `content`
+    /// and `keystore` the platform's (`$ECHO_HOME`)
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
     #[command(subcommand)]
@@ -77,6 +77,9 @@ enum Command {
     /// Sign and check the content of a platform's home
     #[command(subcommand)]
     Content(content::Content),
+    /// The signing keys of a platform's home: show them, protect them, keep them offline
+    #[command(subcommand)]
+    Keystore(keystore::Command),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual, or write one page a command
@@ -108,6 +111,7 @@ impl Cli {
             Command::Events(arguments) => events::run(&arguments, &online()?, out),
             Command::Ledger(command) => command.run(out),
             Command::Content(command) => command.run(&place::platform(home)?, out),
+            Command::Keystore(command) => command.run(&place::platform(home)?, out),
             Command::Completions(arguments) => completions::run(&arguments),
             Command::Man(arguments) => man::run(&arguments),
         }

@@ -10,7 +10,11 @@ use echo_core::Mint;
 use serde_json::{Value, json};
 use trust::{KeyRole, Keystore, Registry, TrustChain, content};
 
-use crate::{Failure, out::Out};
+use crate::{
+    Failure,
+    out::Out,
+    passphrase::{Opening, no_home, refused},
+};
 
 /// The folders of a home that hold signed content.
 const FOLDERS: [&str; 4] = ["manifest", "policies", "intake", "playbooks"];
@@ -24,8 +28,12 @@ pub enum Content {
     Sign {
         /// The file; its signature is written beside it, as FILE.sig
         file: PathBuf,
+        #[command(flatten)]
+        opening: Opening,
     },
     /// Check the signature of every content file of the home
+    ///
+    /// Needs no secret, and so no --unlock-file where a passphrase protects the keys.
     Check,
 }
 
@@ -33,18 +41,15 @@ impl Content {
     /// Does it, in the platform's home.
     pub fn run(&self, home: &Path, out: Out) -> Result<(), Failure> {
         match self {
-            Self::Sign { file } => sign(home, file, out),
+            Self::Sign { file, opening } => sign(home, file, opening, out),
             Self::Check => check(home, out),
         }
     }
 }
 
-fn sign(home: &Path, file: &Path, out: Out) -> Result<(), Failure> {
-    if !Keystore::exists(home) {
-        return Err(no_home(home));
-    }
-    let keystore = Keystore::open_or_create(home, &Mint::system()).map_err(Failure::failed)?;
-    let author = keystore.signer(KeyRole::PlaybookAuthor).map_err(Failure::failed)?;
+fn sign(home: &Path, file: &Path, opening: &Opening, out: Out) -> Result<(), Failure> {
+    let keystore = opening.open(home, None)?;
+    let author = keystore.signer(KeyRole::PlaybookAuthor).map_err(refused)?;
     content::sign_file(file, author).map_err(Failure::failed)?;
     let signature = content::signature_path(file);
     if out.is_json() {
@@ -97,13 +102,6 @@ fn check_folder(folder: &Path, registry: &Registry) -> Result<Vec<Value>, Failur
     Ok(paths.iter().map(one).collect())
 }
 
-fn no_home(home: &Path) -> Failure {
-    Failure::failed(format!("{} is not a platform's home: it holds no echo.keystore.json", home.display()))
-        .hint(
-            "name the platform's home with --home DIR, or start `echo_os_prime --home DIR` once to make one",
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +110,8 @@ mod tests {
     fn a_folder_without_keys_is_no_home_and_stays_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let out = Out::new(true);
-        let failure = sign(folder.path(), &folder.path().join("x.yaml"), out).unwrap_err();
+        let failure =
+            sign(folder.path(), &folder.path().join("x.yaml"), &Opening::default(), out).unwrap_err();
         assert!(failure.hint.contains("--home"), "{failure}");
         assert!(check(folder.path(), out).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

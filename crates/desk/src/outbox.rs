@@ -14,7 +14,16 @@ const FOLLOW_BATCH: usize = 1_000;
 
 impl Desk {
     /// Enters everything owed. When this returns, what the caller committed before is in its ledger.
+    ///
+    /// It runs in a task of its own: a caller that goes away in the middle must not leave an append that is under
+    /// way but not yet seen, which the next drain would enter a second time.
     pub async fn drain(&self) -> Result<(), DeskError> {
+        let desk = self.clone();
+        let drained = tokio::spawn(async move { desk.drain_all().await });
+        drained.await.map_err(|e| DeskError::Internal(e.to_string()))?
+    }
+
+    async fn drain_all(&self) -> Result<(), DeskError> {
         let mut entered = self.draining().lock().await;
         loop {
             let owed = self.store().read().await?.owed().await?;
@@ -22,12 +31,15 @@ impl Desk {
                 entered.once = true;
                 return Ok(());
             }
+            // A batch that fails half-way has written some of its files: the next one has to look.
+            let fresh = std::mem::take(&mut entered.once);
             for log in LogName::ALL {
                 let batch: Vec<_> = owed.iter().filter(|o| o.log == log.as_str()).collect();
                 if !batch.is_empty() {
-                    self.enter(log, &batch, entered.once).await?;
+                    self.enter(log, &batch, fresh).await?;
                 }
             }
+            entered.once = fresh;
         }
     }
 
@@ -99,6 +111,7 @@ impl Desk {
                 let leaf = document::leaf(entry);
                 tx.index_leaf(log.as_str(), &leaf, index).await?;
             }
+            tx.note_followed(log.as_str(), from + entries.len() as u64).await?;
             tx.commit().await?;
         }
     }

@@ -88,13 +88,34 @@ impl Tx {
             .and_then(|i| u64::try_from(i).ok()))
     }
 
-    /// How far the index has followed `log`: one past the last position that it knows.
+    /// How far the index has followed `log`: the size of the log when it was last read to its end.
     pub async fn followed(&mut self, log: &str) -> Result<u64, StoreError> {
-        let row =
-            sqlx::query("SELECT COALESCE(MAX(entry_index) + 1, 0) AS n FROM ledger_index WHERE log = $1")
-                .bind(log)
-                .fetch_one(&mut *self.inner)
-                .await?;
-        Ok(u64::try_from(row.try_get::<i64, _>("n")?).unwrap_or(0))
+        let row = sqlx::query("SELECT value FROM counters WHERE name = $1")
+            .bind(followed_counter(log))
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(row
+            .map(|row| row.try_get::<i64, _>("value"))
+            .transpose()?
+            .and_then(|n| u64::try_from(n).ok())
+            .unwrap_or(0))
     }
+
+    /// Notes that the index has followed `log` up to `size` entries. Kept apart from the index, because a leaf that
+    /// stands in the log twice has one position there.
+    pub async fn note_followed(&mut self, log: &str, size: u64) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO counters (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = $2",
+        )
+        .bind(followed_counter(log))
+        .bind(i64::try_from(size).unwrap_or(i64::MAX))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+}
+
+fn followed_counter(log: &str) -> String {
+    format!("followed/{log}")
 }

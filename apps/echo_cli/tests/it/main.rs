@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
 mod fixture;
+mod keystore;
 mod ledger;
 mod people;
 mod retry;

@@ -141,7 +141,9 @@ async fn the_outbox_is_a_queue_and_the_index_keeps_the_first_position() {
     tx.index_leaf("genesis", "a", 4).await.unwrap();
     tx.index_leaf("genesis", "a", 9).await.unwrap();
     assert_eq!(tx.leaf_index("genesis", "a").await.unwrap(), Some(4));
-    assert_eq!(tx.followed("genesis").await.unwrap(), 5);
+    assert_eq!(tx.followed("genesis").await.unwrap(), 0);
+    tx.note_followed("genesis", 10).await.unwrap();
+    assert_eq!(tx.followed("genesis").await.unwrap(), 10, "past the second position of a leaf too");
     assert_eq!(tx.followed("aeterna").await.unwrap(), 0);
 }
 
