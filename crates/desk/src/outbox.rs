@@ -107,6 +107,9 @@ impl Desk {
                 return Ok(());
             }
             let entries = ledger.entries(from, FOLLOW_BATCH).map_err(|e| DeskError::Home(e.to_string()))?;
+            if entries.is_empty() {
+                return Err(DeskError::Internal(format!("the {log} ledger ends before its size")));
+            }
             for (index, entry) in (from..).zip(&entries) {
                 let leaf = document::leaf(entry);
                 tx.index_leaf(log.as_str(), &leaf, index).await?;
