@@ -18,6 +18,12 @@ function open(id) {
   if (dialog instanceof HTMLDialogElement && !dialog.open) dialog.showModal();
 }
 
+/** Closes a dialog, and forgets at once: the event of closing comes in a later task, when the page may be read again. */
+function shut(dialog) {
+  dialog.close();
+  forget(dialog);
+}
+
 /** `/devices#enrol` opens the dialog of that name. */
 function openFromAddress() {
   const id = location.hash.slice(1);
@@ -29,7 +35,7 @@ export function listen() {
     const opener = event.target.closest("[data-open]");
     if (opener) open(opener.dataset.open);
     const closer = event.target.closest("[data-close]");
-    if (closer) closer.closest("dialog").close();
+    if (closer) shut(closer.closest("dialog"));
     const copier = event.target.closest("[data-copy]");
     if (copier) copy(copier.dataset.copy);
   });
