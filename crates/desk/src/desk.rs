@@ -12,7 +12,6 @@ use dossier::LogName;
 use echo_core::{CallId, DeviceId, Digest, Mint, Timestamp};
 use ledger::Log;
 use observability::PulseBoard;
-use serde::Serialize;
 use store::Store;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use trust::{KeyPair, KeyRole, Keystore, Registry, TrustChain};
@@ -64,17 +63,6 @@ pub(crate) struct Gates {
     pub(crate) admitted: BTreeMap<CallId, Admitted>,
 }
 
-/// Whether the platform can do its work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Health {
-    /// Whether everything below holds.
-    pub ready: bool,
-    /// Since when the platform runs.
-    pub started: Timestamp,
-    /// What does not hold, in words.
-    pub problems: Vec<String>,
-}
-
 impl Desk {
     pub(crate) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
@@ -82,6 +70,10 @@ impl Desk {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn started(&self) -> Timestamp {
+        self.0.started
     }
 
     pub(crate) fn mint(&self) -> &Mint {
@@ -174,26 +166,6 @@ impl Desk {
             LogName::Genesis => &self.0.genesis,
             LogName::Aeterna => &self.0.aeterna,
         }
-    }
-
-    /// Whether the platform can do its work.
-    pub async fn health(&self) -> Health {
-        let mut problems = Vec::new();
-        match self.store().read().await {
-            Ok(mut tx) => {
-                if let Err(error) = tx.last_event().await {
-                    problems.push(error.to_string());
-                }
-            }
-            Err(error) => problems.push(error.to_string()),
-        }
-        for name in LogName::ALL {
-            let log = self.log(name);
-            if let Err(error) = ledger::verify_checkpoint(&log.checkpoint(), log.vkey()) {
-                problems.push(format!("the {name} ledger's checkpoint does not verify: {error}"));
-            }
-        }
-        Health { ready: problems.is_empty(), started: self.0.started, problems }
     }
 
     /// What is to be done every few seconds: telemetry to disk, commands whose time is over.

@@ -7,10 +7,7 @@
 use dossier::LogName;
 use store::{OutboxEntry, Scope};
 
-use crate::{Desk, DeskError, DocumentRecord, document};
-
-/// How many entries of the log are read at once when following it.
-const FOLLOW_BATCH: usize = 1_000;
+use crate::{Desk, DeskError, DocumentRecord};
 
 impl Desk {
     /// Enters everything owed. When this returns, what the caller committed before is in its ledger.
@@ -91,31 +88,5 @@ impl Desk {
         })
         .await
         .map_err(|e| DeskError::Internal(e.to_string()))?
-    }
-
-    /// Brings the index from leaf to position up to the log's size.
-    pub(crate) async fn follow(&self, log: LogName) -> Result<(), DeskError> {
-        let ledger = self.log(log);
-        // Mostly there is nothing to follow, and a look takes no write lock.
-        if self.store().read().await?.followed(log.as_str()).await? >= ledger.size() {
-            return Ok(());
-        }
-        loop {
-            let mut tx = self.store().write().await?;
-            let from = tx.followed(log.as_str()).await?;
-            if from >= ledger.size() {
-                return Ok(());
-            }
-            let entries = ledger.entries(from, FOLLOW_BATCH).map_err(|e| DeskError::Home(e.to_string()))?;
-            if entries.is_empty() {
-                return Err(DeskError::Internal(format!("the {log} ledger ends before its size")));
-            }
-            for (index, entry) in (from..).zip(&entries) {
-                let leaf = document::leaf(entry);
-                tx.index_leaf(log.as_str(), &leaf, index).await?;
-            }
-            tx.note_followed(log.as_str(), from + entries.len() as u64).await?;
-            tx.commit().await?;
-        }
     }
 }

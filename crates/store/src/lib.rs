@@ -13,6 +13,7 @@
 
 mod error;
 mod events;
+mod heads;
 mod idempotency;
 mod open;
 mod outbox;
@@ -22,6 +23,7 @@ mod tx;
 
 pub use error::StoreError;
 pub use events::StoredEvent;
+pub use heads::LogHead;
 pub use idempotency::StoredReply;
 pub use open::Store;
 pub use outbox::OutboxEntry;

@@ -5,7 +5,9 @@ use sqlx::{AnyConnection, Connection as _, Row as _};
 use crate::StoreError;
 
 /// The migrations in order; the version of a database is how many of them it has seen.
-const MIGRATIONS: &[&[&str]] = &[&[
+const MIGRATIONS: &[&[&str]] = &[FIRST, LOG_HEADS];
+
+const FIRST: &[&str] = &[
     // Owner, parent and state stand outside of the body so that queries can use them; `uniq` makes "at most one"
     // a fact of the database (one receipt a call, one invoice a case).
     "CREATE TABLE records (
@@ -24,7 +26,10 @@ const MIGRATIONS: &[&[&str]] = &[&[
         log TEXT NOT NULL, leaf TEXT NOT NULL, entry_index BIGINT NOT NULL, PRIMARY KEY (log, leaf))",
     "CREATE TABLE events (
         seq BIGINT NOT NULL PRIMARY KEY, customer TEXT, at_ms BIGINT NOT NULL, body TEXT NOT NULL)",
-]];
+];
+
+const LOG_HEADS: &[&str] =
+    &["CREATE TABLE log_heads (log TEXT NOT NULL PRIMARY KEY, size BIGINT NOT NULL, root TEXT NOT NULL)"];
 
 /// Brings the database to the latest version.
 pub(crate) async fn migrate(connection: &mut AnyConnection) -> Result<(), StoreError> {

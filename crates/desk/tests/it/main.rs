@@ -10,3 +10,4 @@ mod home;
 mod keys;
 mod mutation;
 mod people;
+mod set_back;

@@ -4,7 +4,7 @@
 
 use echo_core::{CaseId, CustomerId, Mint, PageRequest, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Filter, Record, Scope, Store, StoreError, StoredReply};
+use store::{Filter, LogHead, Record, Scope, Store, StoreError, StoredReply};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
@@ -145,6 +145,21 @@ async fn the_outbox_is_a_queue_and_the_index_keeps_the_first_position() {
     tx.note_followed("genesis", 10).await.unwrap();
     assert_eq!(tx.followed("genesis").await.unwrap(), 10, "past the second position of a leaf too");
     assert_eq!(tx.followed("aeterna").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_head_of_a_log_is_swapped_only_by_who_knows_the_last_one() {
+    let (_home, store) = open().await;
+    let mut tx = store.write().await.unwrap();
+    let head = |size: u64, root: &str| LogHead { size, root: root.to_owned() };
+    let (one, two, other) = (head(1, "aa"), head(2, "bb"), head(2, "cc"));
+    assert_eq!(tx.log_head("genesis").await.unwrap(), None);
+    assert!(tx.swap_log_head("genesis", None, &one).await.unwrap());
+    assert!(!tx.swap_log_head("genesis", None, &other).await.unwrap(), "there is one already");
+    assert!(tx.swap_log_head("genesis", Some(&one), &two).await.unwrap());
+    assert!(!tx.swap_log_head("genesis", Some(&one), &other).await.unwrap(), "it is no longer the last one");
+    assert_eq!(tx.log_head("genesis").await.unwrap(), Some(two));
+    assert_eq!(tx.log_head("aeterna").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! Whether the platform can do its work.
+
+use std::path::Path;
+
+use dossier::LogName;
+use echo_core::Timestamp;
+use ledger::{Entry, MAX_NOTE_BYTES};
+use serde::Serialize;
+
+use crate::Desk;
+
+/// How long an entry may be owed to a ledger, in seconds. A drain takes milliseconds; after a minute the ledger
+/// cannot be written, and what people see of it is stale.
+const OWED_SECONDS: i64 = 60;
+
+/// Whether the platform can do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Whether everything below holds.
+    pub ready: bool,
+    /// Since when the platform runs.
+    pub started: Timestamp,
+    /// What does not hold, in words.
+    pub problems: Vec<String>,
+}
+
+impl Desk {
+    /// Whether the database answers, and both ledgers are up to date and as they were signed.
+    pub async fn health(&self) -> Health {
+        let mut problems = Vec::new();
+        if let Err(problem) = self.check_database().await {
+            problems.push(problem);
+        }
+        problems.extend(LogName::ALL.into_iter().filter_map(|log| self.check_log(log).err()));
+        Health { ready: problems.is_empty(), started: self.started(), problems }
+    }
+
+    async fn check_database(&self) -> Result<(), String> {
+        let mut tx = self.store().read().await.map_err(|e| e.to_string())?;
+        tx.last_event().await.map_err(|e| e.to_string())?;
+        let owed = tx.owed().await.map_err(|e| e.to_string())?;
+        let Some(oldest) = owed.first() else { return Ok(()) };
+        let since = Entry::from_bytes(oldest.entry.as_bytes()).map_err(|e| e.to_string())?.at;
+        if is_stale(since, self.now()) {
+            return Err(format!(
+                "the {} ledger is stale: entries wait for it since {since}; look into the log for why it cannot be \
+                 written",
+                oldest.log
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_log(&self, name: LogName) -> Result<(), String> {
+        let log = self.log(name);
+        // Asked for first: what is published may only be newer.
+        let size = log.size();
+        let text = published(log.dir())
+            .map_err(|e| format!("the {name} ledger's published checkpoint cannot be read: {e}"))?;
+        let head = ledger::verify_checkpoint(&text, log.vkey())
+            .map_err(|e| format!("the {name} ledger's published checkpoint does not verify: {e}"))?;
+        if head.size < size {
+            return Err(format!(
+                "the {name} ledger's published checkpoint covers {} entries of {size}: it was set back or could not \
+                 be written",
+                head.size
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn is_stale(since: Timestamp, now: Timestamp) -> bool {
+    now.as_second().saturating_sub(since.as_second()) > OWED_SECONDS
+}
+
+fn published(dir: &Path) -> Result<String, String> {
+    let path = dir.join("checkpoint");
+    let bytes = durable::read(&path, MAX_NOTE_BYTES as u64)
+        .map_err(|e| e.to_string())?
+        .ok_or_else(|| format!("{} is missing", path.display()))?;
+    String::from_utf8(bytes).map_err(|_| format!("{} is not text", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_may_be_owed_for_a_minute() {
+        let since: Timestamp = "2026-11-01T10:00:00Z".parse().unwrap();
+        assert!(!is_stale(since, "2026-11-01T10:01:00Z".parse().unwrap()));
+        assert!(is_stale(since, "2026-11-01T10:01:01Z".parse().unwrap()));
+        assert!(!is_stale(since, "2026-11-01T09:00:00Z".parse().unwrap()), "a clock that was set back");
+    }
+}
