@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::Failure;
 
 /// How many entries a full bundle holds.
-const WIDTH: u64 = 256;
+pub const WIDTH: u64 = 256;
 /// The most bytes of a bundle: each entry with its length in two bytes.
 const MAX_BUNDLE: u64 = WIDTH * (2 + 65_535);
 
@@ -29,7 +29,7 @@ pub fn read(dir: &Path, size: u64, from: u64, to: u64) -> Result<Vec<Vec<u8>>, F
 }
 
 /// The entries of one bundle: the file of its width, or the full one when that has replaced it.
-fn bundle(dir: &Path, index: u64, width: u64) -> Result<Vec<Vec<u8>>, Failure> {
+pub fn bundle(dir: &Path, index: u64, width: u64) -> Result<Vec<Vec<u8>>, Failure> {
     let full = dir.join(path(index));
     let mut partial = full.clone().into_os_string();
     partial.push(format!(".p/{width}"));
@@ -43,7 +43,7 @@ fn bundle(dir: &Path, index: u64, width: u64) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 /// `tile/entries/x001/x234/067` for 1234067.
-fn path(index: u64) -> PathBuf {
+pub fn path(index: u64) -> PathBuf {
     let digits = format!("{index:03}");
     let digits = format!("{}{digits}", "0".repeat((3 - digits.len() % 3) % 3));
     let groups: Vec<&str> =
@@ -56,7 +56,8 @@ fn path(index: u64) -> PathBuf {
     path
 }
 
-fn split(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+/// The entries in a bundle's bytes; nothing when a length points beyond the end.
+pub fn split(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut entries = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
         let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;

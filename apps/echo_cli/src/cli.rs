@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Failure, agent, api::Api, case, change, completions, content, customer, device, events, finding, invoice,
-    keystore, ledgers, login, man, out::Out, place, plan, receipt, tour, user, verify,
+    Failure, agent, api::Api, attestation, case, change, completions, content, customer, device, events,
+    finding, invoice, keystore, ledgers, login, man, out::Out, place, plan, receipt, tour, treasury, trust,
+    user, vault, verify, witness,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -16,8 +17,8 @@ pub struct Cli {
     /// Print JSON in place of tables
     #[arg(long, global = true)]
     json: bool,
-    /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour`, `content`
-    /// and `keystore` the platform's (`$ECHO_HOME`)
+    /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour`, `content`,
+    /// `attestation`, `keystore` and `vault` the platform's (`$ECHO_HOME`)
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
     #[command(subcommand)]
@@ -74,12 +75,27 @@ enum Command {
     /// Check ledgers and their proofs, without any platform or network
     #[command(subcommand)]
     Ledger(ledgers::Ledger),
+    /// Witnesses: those that cosign the ledgers, and the logs that the platform witnesses
+    #[command(subcommand)]
+    Witness(witness::Witness),
+    /// Commitments: each ledger's heads, kept in the other ledger
+    #[command(subcommand)]
+    Treasury(treasury::Treasury),
+    /// Attestations: their signatures, and the federated index of them
+    #[command(subcommand)]
+    Attestation(attestation::Attestation),
     /// Sign and check the content of a platform's home
     #[command(subcommand)]
     Content(content::Content),
     /// The signing keys of a platform's home: show them, protect them, keep them offline
     #[command(subcommand)]
     Keystore(keystore::Command),
+    /// Who signs what for a platform, and how those keys are replaced
+    #[command(subcommand)]
+    Trust(trust::Command),
+    /// The vault of a platform's home: secrets that are sealed anywhere and opened only where they may be
+    #[command(subcommand)]
+    Vault(vault::Command),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual, or write one page a command
@@ -110,8 +126,13 @@ impl Cli {
             Command::Plan(command) => command.run(&online()?, out),
             Command::Events(arguments) => events::run(&arguments, &online()?, out),
             Command::Ledger(command) => command.run(out),
+            Command::Witness(command) => command.run(online, out),
+            Command::Treasury(command) => command.run(online, out),
+            Command::Attestation(command) => command.run(home, out),
             Command::Content(command) => command.run(&place::platform(home)?, out),
             Command::Keystore(command) => command.run(&place::platform(home)?, out),
+            Command::Trust(command) => command.run(home, out),
+            Command::Vault(command) => command.run(&place::platform(home)?, out),
             Command::Completions(arguments) => completions::run(&arguments),
             Command::Man(arguments) => man::run(&arguments),
         }

@@ -1,5 +1,7 @@
 //! `content`: signs what the operator edits, and says what a platform would refuse.
 
+mod except;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,7 +10,11 @@ use std::{
 use clap::Subcommand;
 use echo_core::Mint;
 use serde_json::{Value, json};
-use trust::{KeyRole, Keystore, Registry, TrustChain, content};
+use trust::{
+    KeyRole, Keystore, Registry, TrustChain,
+    content::{self, Admission, MAX_CONTENT, MAX_SIGNATURE_FILE, Offered},
+    exception::{ExceptedKind, Exceptions},
+};
 
 use crate::{
     Failure,
@@ -35,6 +41,14 @@ pub enum Content {
     ///
     /// Needs no secret, and so no --unlock-file where a passphrase protects the keys.
     Check,
+    /// Let an unsigned or edited intake form, playbook or policy in for a while, by an exception that the operator signs
+    ///
+    /// The exception is for the exact bytes of the file, and ends by itself. The platform reads it when it starts next,
+    /// and enters it into the genesis ledger. Devices refuse a playbook or policy that its author has not signed, with
+    /// an exception too.
+    Except(except::Arguments),
+    /// List the exceptions
+    Exceptions,
 }
 
 impl Content {
@@ -43,6 +57,8 @@ impl Content {
         match self {
             Self::Sign { file, opening } => sign(home, file, opening, out),
             Self::Check => check(home, out),
+            Self::Except(arguments) => except::run(arguments, home, out),
+            Self::Exceptions => except::list(home, out),
         }
     }
 }
@@ -63,17 +79,23 @@ fn sign(home: &Path, file: &Path, opening: &Opening, out: Out) -> Result<(), Fai
 }
 
 fn check(home: &Path, out: Out) -> Result<(), Failure> {
-    if !Keystore::exists(home) {
-        return Err(no_home(home));
-    }
-    let chain = TrustChain::load(home).map_err(Failure::failed)?;
-    let registry = chain.verify(&chain.fingerprint(), Mint::system().now()).map_err(Failure::unverified)?;
+    let registry = registry_of(home)?;
+    let (exceptions, refused) = match Exceptions::load(home, &registry) {
+        Ok(found) => (found.map(|(document, _)| document), None),
+        Err(error) => (None, Some(error)),
+    };
     let mut items = Vec::new();
     for folder in FOLDERS {
-        items.extend(check_folder(&home.join(folder), &registry)?);
+        items.extend(check_folder(&home.join(folder), &registry, exceptions.as_ref())?);
     }
     let bad = items.iter().filter(|item| item.get("holds") == Some(&Value::Bool(false))).count();
-    out.list(&items, &[("holds", "/holds"), ("file", "/file"), ("why not", "/reason")])?;
+    out.list(
+        &items,
+        &[("holds", "/holds"), ("file", "/file"), ("by exception until", "/until"), ("why not", "/reason")],
+    )?;
+    if let Some(error) = refused {
+        return Err(Failure::unverified(error));
+    }
     if bad == 0 {
         return Ok(());
     }
@@ -81,7 +103,20 @@ fn check(home: &Path, out: Out) -> Result<(), Failure> {
         .hint("sign a file that you changed yourself with `echo_cli content sign FILE`; restore the others"))
 }
 
-fn check_folder(folder: &Path, registry: &Registry) -> Result<Vec<Value>, Failure> {
+/// The trust registry in force in a platform's home.
+pub fn registry_of(home: &Path) -> Result<Registry, Failure> {
+    if !Keystore::exists(home) {
+        return Err(no_home(home));
+    }
+    let chain = TrustChain::load(home).map_err(Failure::failed)?;
+    chain.verify(&chain.fingerprint(), Mint::system().now()).map_err(Failure::unverified)
+}
+
+fn check_folder(
+    folder: &Path,
+    registry: &Registry,
+    exceptions: Option<&Exceptions>,
+) -> Result<Vec<Value>, Failure> {
     let listed = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => {
@@ -95,11 +130,32 @@ fn check_folder(folder: &Path, registry: &Registry) -> Result<Vec<Value>, Failur
         .take(MAX_FILES)
         .collect();
     paths.sort();
-    let one = |path: &PathBuf| match content::read_verified(path, registry, KeyRole::PlaybookAuthor) {
-        Ok(_) => json!({"file": path, "holds": true}),
-        Err(error) => json!({"file": path, "holds": false, "reason": error.to_string()}),
+    let one = |path: &PathBuf| match admitted(path, registry, exceptions) {
+        Ok(Admission::Signed) => json!({"file": path, "holds": true}),
+        Ok(Admission::Excepted(e)) => {
+            json!({"file": path, "holds": true, "until": e.until, "exception": e})
+        }
+        Err(failure) => json!({"file": path, "holds": false, "reason": failure.message}),
     };
     Ok(paths.iter().map(one).collect())
+}
+
+/// By what the platform would take the file at `path` now.
+fn admitted(path: &Path, registry: &Registry, exceptions: Option<&Exceptions>) -> Result<Admission, Failure> {
+    let bytes = durable::read(path, MAX_CONTENT)?.ok_or_else(|| {
+        Failure::failed(format!("there is no file {}", path.display())).hint("check the path")
+    })?;
+    let signature = durable::read(&content::signature_path(path), MAX_SIGNATURE_FILE)?.unwrap_or_default();
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = part(path.parent().and_then(Path::file_name));
+    let offered = Offered {
+        kind: ExceptedKind::ALL.into_iter().find(|kind| kind.folder() == folder),
+        name: &part(path.file_name()),
+        bytes: &bytes,
+        signature: &signature,
+    };
+    content::admit(offered, registry, exceptions, Mint::system().now()).map_err(Failure::unverified)
 }
 
 #[cfg(test)]

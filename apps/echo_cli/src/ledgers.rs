@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, bundle,
+    ledger_proofs::{self, Folder, Which},
     out::{Colour, Out},
 };
 
@@ -37,6 +38,32 @@ pub enum Ledger {
         #[arg(long, default_value_t = 100)]
         max: usize,
     },
+    /// Check a ledger's signed head, and that the ledger continues heads that you kept
+    Verify {
+        #[command(flatten)]
+        folder: Folder,
+        /// A checkpoint that you kept; may be given several times
+        #[arg(long, value_name = "FILE")]
+        old: Vec<PathBuf>,
+    },
+    /// Print the proof that an entry is in a ledger (C2SP tlog-proof)
+    Prove {
+        #[command(flatten)]
+        folder: Folder,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Print the proof that a ledger of some size is the beginning of a larger one (RFC 6962, section 2.1.2)
+    Consistency {
+        #[command(flatten)]
+        folder: Folder,
+        /// The older size, in entries
+        #[arg(long)]
+        from: u64,
+        /// The newer size; without it today's
+        #[arg(long)]
+        to: Option<u64>,
+    },
     /// Check that an entry is in a ledger (C2SP tlog-proof)
     VerifyProof {
         /// The file with the entry's bytes
@@ -57,6 +84,9 @@ impl Ledger {
         match self {
             Self::Fsck { dir, vkey } => fsck(dir, vkey.as_deref(), out),
             Self::Show { dir, from, max } => show(dir, *from, *max, out),
+            Self::Verify { folder, old } => ledger_proofs::verify(folder, old, out),
+            Self::Prove { folder, which } => ledger_proofs::prove(folder, which, out),
+            Self::Consistency { folder, from, to } => ledger_proofs::consistency(folder, *from, *to, out),
             Self::VerifyProof { entry, proof, vkey } => verify_proof(entry, proof, vkey, out),
         }
     }
@@ -82,19 +112,21 @@ fn fsck(dir: &Path, vkey: Option<&str>, out: Out) -> Result<(), Failure> {
     Ok(())
 }
 
-fn sound(dir: &Path, vkey: Option<&str>) -> Result<FsckReport, Failure> {
-    let vkey = match vkey {
-        Some(vkey) => vkey.trim().to_owned(),
-        None => text(
-            &dir.join("log.vkey"),
-            MAX_VKEY,
-            "a ledger's folder holds `checkpoint`, `log.vkey` and `tile`",
-        )?,
-    };
-    ledger::fsck(dir, vkey.trim()).map_err(|error| match error {
+/// Checks a whole ledger, by `vkey` or the key in its folder.
+pub fn sound(dir: &Path, vkey: Option<&str>) -> Result<FsckReport, Failure> {
+    let vkey = vkey_of(dir, vkey)?;
+    ledger::fsck(dir, &vkey).map_err(|error| match error {
         LedgerError::Unsound { .. } | LedgerError::Damaged(_) => Failure::unverified(error),
         other => Failure::failed(other),
     })
+}
+
+/// The verifier key: the given one, or the folder's own.
+pub(crate) fn vkey_of(dir: &Path, vkey: Option<&str>) -> Result<String, Failure> {
+    let missing = "a ledger's folder holds `checkpoint`, `log.vkey` and `tile`";
+    let vkey =
+        vkey.map_or_else(|| text(&dir.join("log.vkey"), MAX_VKEY, missing), |given| Ok(given.to_owned()))?;
+    Ok(vkey.trim().to_owned())
 }
 
 fn show(dir: &Path, from: u64, max: usize, out: Out) -> Result<(), Failure> {
@@ -138,7 +170,8 @@ fn verify_proof(entry: &Path, proof: &Path, vkey: &str, out: Out) -> Result<(), 
     ))
 }
 
-fn text(path: &Path, limit: u64, missing: &str) -> Result<String, Failure> {
+/// The text of a file of at most `limit` bytes.
+pub fn text(path: &Path, limit: u64, missing: &str) -> Result<String, Failure> {
     let bytes = durable::read(path, limit)?
         .ok_or_else(|| Failure::failed(format!("there is no file {}", path.display())).hint(missing))?;
     String::from_utf8(bytes).map_err(|_| Failure::failed(format!("{} is not text", path.display())))

@@ -12,6 +12,7 @@
 mod agent;
 mod answer;
 mod api;
+mod attestation;
 mod bundle;
 mod case;
 mod change;
@@ -27,6 +28,7 @@ mod finding;
 mod http;
 mod invoice;
 mod keystore;
+mod ledger_proofs;
 mod ledgers;
 mod login;
 mod man;
@@ -38,8 +40,12 @@ mod receipt;
 mod session;
 mod stopped;
 mod tour;
+mod treasury;
+mod trust;
 mod user;
+mod vault;
 mod verify;
+mod witness;
 
 use std::{
     io::{self, Write as _},

@@ -6,6 +6,7 @@ use clap::Args;
 use dossier::Verified;
 use echo_core::Digest;
 use serde_json::json;
+use trust::{TrustChain, chain::MAX_CHAIN_BYTES};
 
 use crate::{
     Failure,
@@ -22,12 +23,17 @@ pub struct Arguments {
     /// the operator by another way than this file: it stands in `Sovereign_Trust_Root.md`
     #[arg(long, value_name = "FINGERPRINT")]
     root: String,
+    /// The platform's trust chain of today (`sovereign_trust_registry.json`, or `GET /v1/trust`): what was revoked
+    /// since the file was made counts no more
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
 }
 
 /// Verifies the file and prints each check that held, or the first thing that does not.
 pub fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     let root = fingerprint(&arguments.root)?;
-    match verify(&arguments.file, &root) {
+    let known = arguments.trust.as_deref().map(chain).transpose()?;
+    match verify(&arguments.file, &root, known.as_ref()) {
         Ok(verified) => say(&verified, &arguments.file, out),
         Err(failure) => {
             if out.is_json() && failure.kind == Kind::Unverified {
@@ -38,7 +44,14 @@ pub fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     }
 }
 
-fn verify(file: &Path, root: &Digest) -> Result<Verified, Failure> {
+fn chain(file: &Path) -> Result<TrustChain, Failure> {
+    let bytes = durable::read(file, MAX_CHAIN_BYTES)?.ok_or_else(|| {
+        Failure::failed(format!("there is no file {}", file.display())).hint("check the path")
+    })?;
+    TrustChain::from_json(&bytes).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))
+}
+
+fn verify(file: &Path, root: &Digest, known: Option<&TrustChain>) -> Result<Verified, Failure> {
     let bytes = durable::read(file, dossier::MAX_BYTES as u64)
         .map_err(|error| match error {
             durable::DurableError::TooLarge { .. } => Failure::unverified(format!("NOT verified: {error}")),
@@ -47,7 +60,11 @@ fn verify(file: &Path, root: &Digest) -> Result<Verified, Failure> {
         .ok_or_else(|| {
             Failure::failed(format!("there is no file {}", file.display())).hint("check the path")
         })?;
-    dossier::verify(&bytes, root).map_err(|error| {
+    let verified = match known {
+        Some(known) => dossier::verify_with(&bytes, root, known),
+        None => dossier::verify(&bytes, root),
+    };
+    verified.map_err(|error| {
         Failure::unverified(format!("{} is NOT verified: {error}", file.display()))
             .hint("do not rely on this file; ask the operator for a fresh export and compare the fingerprint")
     })
@@ -124,8 +141,11 @@ mod tests {
         let path = folder.path().join("case.json");
         for bytes in [&b""[..], b"{}", b"\xff\xfe", b"{\"payload\":"] {
             durable::write(&path, bytes, durable::Mode::Public).unwrap();
-            assert_eq!(verify(&path, &Digest::of(b"root")).unwrap_err().kind, Kind::Unverified);
+            assert_eq!(verify(&path, &Digest::of(b"root"), None).unwrap_err().kind, Kind::Unverified);
         }
-        assert_eq!(verify(&folder.path().join("none"), &Digest::of(b"root")).unwrap_err().kind, Kind::Failed);
+        assert_eq!(
+            verify(&folder.path().join("none"), &Digest::of(b"root"), None).unwrap_err().kind,
+            Kind::Failed
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 mod serve;
 mod settings;
+mod timer;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use crate::settings::Settings;
+use crate::{settings::Settings, timer};
 
 /// Two threads serve hundreds of devices, and each more costs memory.
 const THREADS: usize = 2;
@@ -29,7 +29,10 @@ pub fn run(settings: Settings) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start: {e}"))?;
-    runtime.block_on(serve(settings))
+    let served = runtime.block_on(serve(settings));
+    // A witness that does not answer must not keep the platform from stopping.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {
@@ -47,13 +50,19 @@ async fn serve(settings: Settings) -> Result<(), String> {
     }
     // Before the first word is said: whoever reads it may already want the platform to stop.
     let signals = Signals::listen()?;
-    let options = Options { home: settings.home, mint: Mint::system(), passphrase: settings.passphrase };
+    let options = Options {
+        home: settings.home,
+        mint: Mint::system(),
+        passphrase: settings.passphrase,
+        vault_key: settings.vault_key,
+    };
     let Opened { desk, sign_in } = Desk::open(options).await.map_err(|e| e.to_string())?;
     let (stop, stopping) = watch::channel(false);
     let app = control_plane::router(desk.clone(), control_plane::Options::new(stopping.clone()))
         .merge(dashboard::router(desk.clone()))
         .fallback(dashboard::not_found);
     let chores = tokio::spawn(chores(desk.clone(), stopping.clone()));
+    let timer = tokio::spawn(timer::run(desk.clone(), stopping.clone()));
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopped(stopping));
     let serving = tokio::spawn(async move { server.await });
@@ -67,6 +76,10 @@ async fn serve(settings: Settings) -> Result<(), String> {
         Err(_) => tracing::warn!("some requests did not end within {} s", GRACE.as_secs()),
     }
     chores.abort();
+    timer.abort();
+    if let Err(error) = timer::commit(&desk).await {
+        tracing::warn!("{error}");
+    }
     desk.close().await.map_err(|e| e.to_string())
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Parser;
+use desk::VaultKey;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -30,6 +31,10 @@ pub struct Args {
     /// credential `echo-passphrase` instead.
     #[arg(long, env = "ECHO_PASSPHRASE_FILE", value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// The file with what opens the vault: its passphrase, its age identity, or enough of its shares. With systemd, hand
+    /// it in as the credential `echo.vault` instead. Without it the vault stays sealed.
+    #[arg(long, env = "ECHO_VAULT_KEY_FILE", value_name = "FILE")]
+    vault_key_file: Option<PathBuf>,
 }
 
 /// The settings in force.
@@ -41,6 +46,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// What opens the keystore, when somebody handed it in.
     pub passphrase: Option<Zeroizing<String>>,
+    /// What opens the vault, when somebody handed it in.
+    pub vault_key: Option<VaultKey>,
 }
 
 /// `echo.toml`: every key is optional.
@@ -62,13 +69,24 @@ impl Settings {
             None => Config::default(),
         };
         let default = DEFAULT_LISTEN.parse().expect("the default address is well formed");
-        let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
-            .map(|folder| PathBuf::from(folder).join("echo-passphrase"))
-            .filter(|path| path.exists());
-        let passphrase =
-            args.passphrase_file.or(credential).map(|path| read_passphrase(&path)).transpose()?;
-        Ok(Self { home, listen: args.listen.or(config.listen).unwrap_or(default), passphrase })
+        let passphrase = args
+            .passphrase_file
+            .or_else(|| credential("echo-passphrase"))
+            .map(|path| read_passphrase(&path))
+            .transpose()?;
+        let vault_key = args
+            .vault_key_file
+            .map(VaultKey::File)
+            .or_else(|| credential("echo.vault").map(VaultKey::Credential));
+        Ok(Self { home, listen: args.listen.or(config.listen).unwrap_or(default), passphrase, vault_key })
     }
+}
+
+/// A systemd credential (systemd.exec, "Credentials"), when there is one.
+fn credential(name: &str) -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY")
+        .map(|folder| PathBuf::from(folder).join(name))
+        .filter(|path| path.exists())
 }
 
 /// A passphrase is a file's text without the line end that editors add.
@@ -121,6 +139,7 @@ mod tests {
             home: Some(home.path().to_owned()),
             listen: listen.map(|l| l.parse().unwrap()),
             passphrase_file: None,
+            vault_key_file: None,
         };
         assert_eq!(Settings::read(args(None)).unwrap().listen.port(), 1);
         assert_eq!(Settings::read(args(Some("127.0.0.1:2"))).unwrap().listen.port(), 2);

@@ -116,7 +116,7 @@ impl Home {
 
     /// Forgets the identity, and what was kept for it. Journals of playbook runs stay: they can undo changes.
     pub(crate) fn forget_identity(&self) -> Result<(), Failure> {
-        for file in [IDENTITY, KEY, crate::pin::CHAIN, CONTACT] {
+        for file in [IDENTITY, KEY, crate::pin::CHAIN, crate::notice::TRUST, CONTACT] {
             gone(fs::remove_file(self.path(file)), &self.path(file))?;
         }
         for folder in ["pulses", "work"] {

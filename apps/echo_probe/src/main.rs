@@ -12,6 +12,7 @@
 mod accept;
 mod address;
 mod backoff;
+mod care;
 mod cli;
 mod diagnose;
 mod enroll;
@@ -20,6 +21,7 @@ mod failure;
 mod home;
 mod journal;
 mod machine;
+mod notice;
 mod pin;
 mod platform;
 mod pulse;

@@ -22,15 +22,9 @@ pub(crate) struct Pin {
 /// Why a chain from the platform is not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PinError {
-    /// It does not stand on the pinned root.
-    #[error("the platform's trust chain is not believed: {0}")]
+    /// It does not stand on the pinned root, lacks or rewrites what is known, or has expired.
+    #[error("the platform's trust chain is not believed: {0}; the known one stays")]
     Trust(#[from] TrustError),
-    /// It lacks or rewrites what is known.
-    #[error(
-        "the platform's trust chain is older than, or differs from, the one that is known: it was set back, or \
-         somebody is in between; the known one stays"
-    )]
-    Older,
     /// It cannot be kept.
     #[error(transparent)]
     Durable(#[from] durable::DurableError),
@@ -74,23 +68,21 @@ impl Pin {
         self.chain.verify(&self.root, now)
     }
 
-    /// Takes a chain that the platform sent, if it stands on the pinned root and only adds to what is known;
-    /// whether it added anything.
+    /// The newest registry, whether or not it has expired: for what can only take trust away.
+    pub(crate) fn newest(&self) -> Result<Registry, TrustError> {
+        self.chain.newest()
+    }
+
+    /// Takes a chain that the platform sent, if it stands on the pinned root, only adds to what is known and has not
+    /// expired; whether it added anything.
     pub(crate) fn renew(&mut self, bytes: &[u8], now: Timestamp) -> Result<bool, PinError> {
-        let chain = TrustChain::from_json(bytes)?;
-        chain.verify(&self.root, now)?;
-        let (known, given) = (self.chain.versions(), chain.versions());
-        let grows =
-            known.len() <= given.len() && known.iter().zip(given).all(|(a, b)| a.payload == b.payload);
-        if !grows {
-            return Err(PinError::Older);
+        let mut chain = self.chain.clone();
+        let grew = chain.advance(TrustChain::from_json(bytes)?, &self.root, now)?;
+        if grew {
+            durable::write(&self.path, &chain.to_json(), Mode::Private)?;
+            self.chain = chain;
         }
-        if known.len() == given.len() {
-            return Ok(false);
-        }
-        durable::write(&self.path, &chain.to_json(), Mode::Private)?;
-        self.chain = chain;
-        Ok(true)
+        Ok(grew)
     }
 }
 
@@ -119,7 +111,16 @@ mod tests {
         let now = at("2027-02-01");
         let path = folder.path().join(CHAIN);
         let mut pin = Pin::begin(path.clone(), house.root(), house.longer_chain(), now).unwrap();
-        assert!(matches!(pin.renew(&house.chain().to_json(), now), Err(PinError::Older)));
+        let set_back = pin.renew(&house.chain().to_json(), now);
+        assert!(matches!(set_back, Err(PinError::Trust(TrustError::RolledBack { known: 2, offered: 1 }))));
+        let mut forked = house.chain();
+        let mut other = house.registry(2);
+        other.expires = at("2028-02-01");
+        forked.extend(&other, &[&house.key(KeyRole::Root)]).unwrap();
+        let forked = pin.renew(&forked.to_json(), now);
+        assert!(matches!(forked, Err(PinError::Trust(TrustError::Forked { version: 2 }))));
+        let frozen = pin.renew(&house.longer_chain().to_json(), at("2029-01-01"));
+        assert!(matches!(frozen, Err(PinError::Trust(TrustError::Expired { .. }))));
         let stranger = House::with_seed(90);
         assert!(matches!(pin.renew(&stranger.chain().to_json(), now), Err(PinError::Trust(_))));
         assert!(pin.renew(b"{}", now).is_err());

@@ -19,6 +19,7 @@ use crate::{
     home::{self, Home, Identity},
     journal::Journal,
     machine::Machine,
+    notice::{Notices, TRUST},
     pin::{CHAIN, Pin},
     platform::{Member, Platform},
     pulse::Pulser,
@@ -108,6 +109,8 @@ fn worker(
         stranded: std::collections::BTreeSet::new(),
         trust_asked: None,
         trust_had: None,
+        notices: Notices::load(home.path(TRUST))?,
+        notices_asked: None,
     })
 }
 

@@ -1,6 +1,9 @@
 //! `echo_probe status`: who this device is and how it stands. Works while the probe runs.
 
-use echo_core::{CustomerId, DeviceId, Digest, Timestamp};
+use std::fmt::Write as _;
+
+use echo_core::{Clock as _, CustomerId, DeviceId, Digest, SystemClock, Timestamp};
+use governance::{DeprecationNotice, Standing};
 use observability::{Bounds, Buffer};
 use serde::Serialize;
 
@@ -8,6 +11,8 @@ use crate::{
     cli,
     failure::Failure,
     home::{self, Home},
+    notice::{Notices, TRUST},
+    pin::{CHAIN, Pin},
     show,
 };
 
@@ -24,6 +29,20 @@ struct Status {
     last_error: Option<String>,
     waiting_pulses: usize,
     dropped_pulses: u64,
+    registry: Option<RegistryStatus>,
+    /// Signing keys of the platform that go out of use.
+    notices: Vec<DeprecationNotice>,
+    /// Why the platform's trust chain was refused last.
+    trust_error: Option<String>,
+    /// How many seconds the clock lies behind the latest time that was seen.
+    clock_behind: Option<i64>,
+}
+
+/// The newest trust registry that the device knows.
+#[derive(Serialize)]
+struct RegistryStatus {
+    version: u64,
+    expires: Timestamp,
 }
 
 /// Prints the status.
@@ -42,6 +61,9 @@ pub(crate) fn run(options: &cli::Status) -> Result<(), Failure> {
     {
         (contact.waiting, contact.dropped) = (buffer.len(), buffer.dropped());
     }
+    let now = SystemClock.now();
+    let known = Notices::load(folder.join(TRUST))?;
+    let registry = Pin::load(folder.join(CHAIN), identity.root).ok().and_then(|pin| pin.newest().ok());
     let status = Status {
         device: identity.device,
         customer: identity.customer,
@@ -54,11 +76,15 @@ pub(crate) fn run(options: &cli::Status) -> Result<(), Failure> {
         last_error: contact.last_error,
         waiting_pulses: contact.waiting,
         dropped_pulses: contact.dropped,
+        notices: registry.as_ref().map_or_else(Vec::new, |registry| known.standing(registry)),
+        registry: registry.map(|r| RegistryStatus { version: r.version, expires: r.expires }),
+        trust_error: known.trouble().map(str::to_owned),
+        clock_behind: known.behind(now),
     };
-    if options.json { show::json(&status) } else { show::data(&describe(&status)) }
+    if options.json { show::json(&status) } else { show::data(&describe(&status, known.time(now))) }
 }
 
-fn describe(status: &Status) -> String {
+fn describe(status: &Status, now: Timestamp) -> String {
     let state = if status.running { "running" } else { "not running" };
     let contact = status.last_contact.map_or("never".to_owned(), |at| at.to_string());
     let mut text = format!(
@@ -72,10 +98,31 @@ fn describe(status: &Status) -> String {
         status.waiting_pulses,
         status.dropped_pulses
     );
-    if let Some(error) = &status.last_error {
-        text.push_str("trouble   ");
-        text.push_str(&show::plain(error));
-        text.push('\n');
+    let mut line = |label: &str, words: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{label:<10}{}", show::plain(words));
+    };
+    if let Some(registry) = &status.registry {
+        line("keys", &format!("registry version {}, good until {}", registry.version, registry.expires));
+    }
+    for notice in &status.notices {
+        let what = match notice.standing(now) {
+            Standing::Announced => "announced",
+            Standing::Warns => "warning",
+            Standing::Refuses => "refused",
+        };
+        line("notice", &format!("{what}: {} ({}, from {})", notice.text, notice.id, notice.refuse_from));
+    }
+    if let Some(seconds) = status.clock_behind {
+        line(
+            "clock",
+            &format!(
+                "{seconds} s behind the latest time seen: set it right, or enrol again if that time was wrong"
+            ),
+        );
+    }
+    for error in status.last_error.iter().chain(&status.trust_error) {
+        line("trouble", error);
     }
     text
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use device_link::{COMMAND_TYPE, Command, SignedContent, Work};
 use echo_core::{CustomerId, DeviceId, Digest, Mint, Timestamp};
+use governance::{Deprecated, DeprecationNotice, NoticeKind};
 use trust::{
     KeyPair, KeyRecord, KeyRole, KeyState, NodeManifest, Registry, TrustChain, content, dsse::Envelope,
     keystore::KeyAlgorithm,
@@ -57,6 +58,7 @@ impl House {
             state: KeyState::Active,
             created: at("2027-01-01"),
             expires: None,
+            since: None,
         };
         let records: Vec<_> = self.keys.iter().map(record).collect();
         Registry { version, ..Registry::founding(&records, at("2027-01-01"), at("2028-01-01")) }
@@ -100,6 +102,23 @@ impl House {
             expires: at("2027-02-02"),
             work,
         }
+    }
+
+    /// A notice that the operator's key goes out of use, signed by that key.
+    pub(crate) fn notice(&self, refuse_from: Timestamp) -> Envelope {
+        let notice = DeprecationNotice {
+            id: Mint::system().id(),
+            kind: NoticeKind::Retirement,
+            keys: vec![Deprecated { role: KeyRole::Operator, key: self.key(KeyRole::Operator).id() }],
+            replaced_by: Vec::new(),
+            issued: at("2027-01-15"),
+            warn_from: at("2027-01-15"),
+            refuse_from,
+            actions: Vec::new(),
+            text: "yearly".to_owned(),
+            registry_version: 2,
+        };
+        notice.sign(&[&self.key(KeyRole::Operator)]).unwrap()
     }
 
     pub(crate) fn sign(&self, command: &Command, role: KeyRole) -> Envelope {

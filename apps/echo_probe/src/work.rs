@@ -10,13 +10,15 @@ use device_link::{Command, CommandResult, MAX_COMMAND_BYTES, Outcome};
 use durable::DurableError;
 use echo_core::{CommandId, DeviceId, Id as _, Mint, Timestamp};
 use serde::Deserialize;
-use trust::{KeyPair, chain::MAX_CHAIN_BYTES, dsse::Envelope};
+use trust::{KeyPair, dsse::Envelope};
 
 use crate::{
     accept::{self, Refusal},
     backoff::Backoff,
+    care::TRUST_AGAIN_SECONDS,
     execute::{self, Hands},
     journal::{self, Begun, Entry, Journal},
+    notice::Notices,
     pin::Pin,
     platform::{Ask, LONG_PATIENCE, Member, PATIENCE, PlatformError},
     stop::Stop,
@@ -30,10 +32,6 @@ const MAX_COMMANDS_AT_ONCE: u64 = 8;
 const MAX_COMMANDS_BYTES: u64 = MAX_COMMANDS_AT_ONCE * (MAX_COMMAND_BYTES as u64) / 3 * 4 + 64 * 1024;
 /// The pause when the platform has nothing new to say but did not hold the request.
 const PAUSE: Duration = Duration::from_secs(3);
-/// How often the trust chain is looked at, in seconds.
-const TRUST_SECONDS: i64 = 24 * 3600;
-/// How soon it is looked at again when that failed, or when a signature is not known.
-const TRUST_AGAIN_SECONDS: i64 = 60;
 
 /// The thread that works.
 #[derive(Debug)]
@@ -51,6 +49,10 @@ pub(crate) struct Worker {
     pub(crate) trust_asked: Option<Timestamp>,
     /// When it was last had.
     pub(crate) trust_had: Option<Timestamp>,
+    /// Notices about keys, and the latest time seen.
+    pub(crate) notices: Notices,
+    /// When the notices were last asked for.
+    pub(crate) notices_asked: Option<Timestamp>,
 }
 
 /// Why a round ended early.
@@ -115,9 +117,7 @@ impl Worker {
             told = told.and(self.send(&id));
         }
         self.journal.forget_old(self.mint.now());
-        if self.trust_is_due(TRUST_SECONDS) {
-            self.renew_trust();
-        }
+        self.look_after_trust();
         let asked = Instant::now();
         let commands = self.poll(if told.is_ok() { WAIT_SECONDS } else { 0 })?;
         if stop.is_stopped() {
@@ -163,7 +163,7 @@ impl Worker {
             tracing::error!(command = %id, "too many commands are remembered: this one is left alone");
             return Ok(false);
         }
-        let now = self.mint.now();
+        let now = self.time();
         let entry = match self.accept(envelope) {
             Ok(command) => {
                 tracing::info!(command = %command.id, case = %command.case, "begun");
@@ -194,8 +194,14 @@ impl Worker {
     }
 
     fn accept_by_what_is_known(&self, envelope: &Envelope) -> Result<Command, Refusal> {
-        let now = self.mint.now();
-        accept::accept(envelope, &self.pin.registry(now)?, &self.device, now)
+        let now = self.time();
+        let registry = self.notices.narrow(&self.pin.registry(now)?, now);
+        accept::accept(envelope, &registry, &self.device, now)
+    }
+
+    /// The time that everything is judged by: a clock that is set back brings nothing back to life.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.notices.time(self.mint.now())
     }
 
     fn refusal(&self, id: &CommandId, now: Timestamp, refusal: &Refusal) -> Envelope {
@@ -270,38 +276,6 @@ impl Worker {
         }
         Ok(self.journal.keep(id, &Entry::Done { until })?)
     }
-
-    /// Whether the chain is older than `seconds`, and was not asked for in the last minute.
-    fn trust_is_due(&self, seconds: i64) -> bool {
-        let now = self.mint.now().as_second();
-        let older = |at: Option<Timestamp>, than: i64| {
-            at.is_none_or(|at| now.abs_diff(at.as_second()) > than.unsigned_abs())
-        };
-        older(self.trust_had, seconds) && older(self.trust_asked, TRUST_AGAIN_SECONDS)
-    }
-
-    /// Fetches the trust chain; whether it brought anything new.
-    fn renew_trust(&mut self) -> bool {
-        let now = self.mint.now();
-        self.trust_asked = Some(now);
-        let chain = match self.member.ask(&Ask { limit: MAX_CHAIN_BYTES, ..Ask::get("/v1/trust") }) {
-            Ok(chain) => chain,
-            Err(why) => {
-                tracing::warn!(%why, "the trust chain could not be fetched: the known one stays");
-                return false;
-            }
-        };
-        match self.pin.renew(&chain, now) {
-            Ok(new) => {
-                self.trust_had = Some(now);
-                new
-            }
-            Err(why) => {
-                tracing::error!(%why, "the platform's trust chain is refused");
-                false
-            }
-        }
-    }
 }
 
 fn claimed_id(envelope: &Envelope) -> Option<CommandId> {
@@ -354,6 +328,8 @@ mod tests {
             stranded: BTreeSet::new(),
             trust_asked: None,
             trust_had: None,
+            notices: Notices::load(folder.join(crate::notice::TRUST)).unwrap(),
+            notices_asked: None,
         }
     }
 
@@ -362,6 +338,25 @@ mod tests {
             panic!("{id} has no answer")
         };
         result.verify(RESULT_TYPE, &[house.device_key.public()], 1).unwrap()
+    }
+
+    #[test]
+    fn an_old_key_is_refused_from_its_day_on_though_no_new_registry_came_and_the_clock_was_set_back() {
+        let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+        let mut worker = worker(&house, folder.path(), None);
+        let mut command = house.command(Work::Diagnose);
+        command.expires = at("2027-12-31");
+        let signed = house.sign(&command, KeyRole::Operator);
+        let answer = serde_json::json!({"items": [house.notice(at("2027-03-01"))]}).to_string();
+        worker.notices.take(answer.as_bytes(), &house.registry(1)).unwrap();
+        worker.accept(&signed).unwrap();
+        // The device saw the day itself; its clock stands at 1 February all the same.
+        worker.notices.saw(at("2027-03-01")).unwrap();
+        let refused = worker.accept(&signed).unwrap_err().to_string();
+        assert!(refused.contains("revoked on 2027-03-01") && refused.contains("notice_"), "{refused}");
+        worker.begin(&signed).unwrap();
+        let answer = answer_to(&worker, &house, &command.id);
+        assert!(matches!(answer.outcome, Outcome::Refused { .. }));
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     served: Family<Served, Histogram, fn() -> Histogram>,
     sizes: Family<OfLog, Gauge<i64, AtomicI64>>,
     ready: Gauge<i64, AtomicI64>,
+    alarms: Gauge<i64, AtomicI64>,
     started: Gauge<f64, AtomicU64>,
     streams: Gauge<i64, AtomicI64>,
 }
@@ -44,19 +45,20 @@ impl Metrics {
         let mut registry = Registry::default();
         let served: Family<Served, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(SECONDS));
-        let (sizes, ready, started, streams) =
-            (Family::default(), Gauge::default(), Gauge::default(), Gauge::default());
+        let (sizes, ready, alarms, started, streams) =
+            (Family::default(), Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
         let words = "Requests by method, route and status";
         registry.register_with_unit("http_server_request_duration", words, Unit::Seconds, served.clone());
         registry.register("echo_ledger_entries", "Entries in each ledger", sizes.clone());
         registry.register("echo_ready", "Whether the platform can do its work: 1 or 0", ready.clone());
+        registry.register("echo_witness_alarms", "Witnesses that contradict a ledger", alarms.clone());
         registry.register(
             "echo_start_time_seconds",
             "When it started, in seconds since 1970",
             started.clone(),
         );
         registry.register("echo_event_streams", "Open event streams", streams.clone());
-        Self { registry, served, sizes, ready, started, streams }
+        Self { registry, served, sizes, ready, alarms, started, streams }
     }
 
     /// Counts a request that was answered.
@@ -77,6 +79,7 @@ impl Metrics {
         }
         let health = desk.health().await;
         self.ready.set(i64::from(health.ready));
+        self.alarms.set(i64::try_from(health.alarms.len()).unwrap_or(i64::MAX));
         self.started.set(health.started.as_duration().as_secs_f64());
         self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
         let mut text = String::new();

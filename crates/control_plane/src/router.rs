@@ -43,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(cases())
         .merge(money())
         .merge(proof())
+        .merge(witnesses())
         .merge(operation())
 }
 
@@ -111,9 +112,29 @@ fn proof() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(e::document::read_document))
         .routes(routes!(e::trust::read_trust))
+        .routes(routes!(e::trust_notices::list_trust_notices))
         .routes(routes!(e::jwks::read_jwks))
+        .routes(routes!(e::attestation_index::read_attestation_index))
         .routes(routes!(e::checkpoint::read_checkpoint))
         .routes(routes!(e::vkey::read_vkey))
+        .routes(routes!(e::cosigned::read_cosigned))
+        .routes(routes!(e::ledger_policy::read_policy))
+}
+
+fn witnesses() -> OpenApiRouter<Shared> {
+    let asked = OpenApiRouter::new()
+        .routes(routes!(e::witness::add_checkpoint))
+        .layer(DefaultBodyLimit::max(desk::MAX_WITNESS_REQUEST));
+    OpenApiRouter::new()
+        .merge(asked)
+        .routes(routes!(e::witness::read_witness_vkey))
+        .routes(routes!(e::witness::read_witnessed))
+        .routes(routes!(e::witnesses::list_witnesses, e::witnesses::edit_witnesses))
+        .routes(routes!(e::witnesses::ask_witnesses))
+        .routes(routes!(e::witnessed_logs::list_witnessed_logs, e::witnessed_logs::edit_witnessed_logs))
+        .routes(routes!(e::treasury::list_commitments))
+        .routes(routes!(e::treasury::commit_heads))
+        .routes(routes!(e::treasury::export_treasury))
 }
 
 fn operation() -> OpenApiRouter<Shared> {

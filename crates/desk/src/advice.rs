@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use access::Principal;
 use agents::{Evidence, EvidenceKind, Question, Skill};
 use echo_core::Id as _;
+use playbooks::Template;
 use store::{Filter, Scope};
 
-use crate::{Case, DeskError, Finding, FindingState, SkillCall, TimelineKind, content::Playbook, work::Work};
+use crate::{Case, DeskError, Finding, FindingState, SkillCall, TimelineKind, work::Work};
 
 /// The longest question, in characters.
 const MAX_QUESTION: usize = 1_000;
@@ -69,8 +70,8 @@ impl Work<'_> {
         }
         let open: BTreeSet<u32> =
             findings.iter().filter(|f| f.state == FindingState::Open).map(|f| f.result.check).collect();
-        let useful = |p: &&Playbook| p.template.fixes.iter().any(|check| open.contains(check));
-        evidence.extend(self.desk.content().playbooks.values().filter(useful).map(of_playbook));
+        let useful = |p: &&Template| p.fixes.iter().any(|check| open.contains(check));
+        evidence.extend(self.desk.content().playbooks_at(self.now).filter(useful).map(of_playbook));
         Ok(evidence)
     }
 }
@@ -85,8 +86,7 @@ fn of_finding(finding: &Finding) -> Evidence {
     }
 }
 
-fn of_playbook(playbook: &Playbook) -> Evidence {
-    let template = &playbook.template;
+fn of_playbook(template: &Template) -> Evidence {
     Evidence {
         id: template.id.clone(),
         kind: EvidenceKind::Playbook,

@@ -22,6 +22,6 @@ impl Desk {
     /// The intake forms that open a case.
     pub fn intakes(&self, principal: &Principal) -> Result<Vec<agents::Form>, DeskError> {
         principal.require(Action::ReadAgents)?;
-        Ok(self.content().forms.values().cloned().collect())
+        Ok(self.content().forms_at(self.now()).cloned().collect())
     }
 }

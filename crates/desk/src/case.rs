@@ -173,9 +173,7 @@ impl Desk {
     /// Opens a case and triages it.
     pub async fn open_case(&self, call: &Call, open: OpenCase) -> Result<CaseView, DeskError> {
         call.principal.require(Action::OpenCase)?;
-        let form = self.content().forms.get(&open.form).ok_or_else(|| {
-            DeskError::invalid("form", format!("there is no form `{}`: see GET /v1/intakes", open.form))
-        })?;
+        let form = self.content().form_at(&open.form, self.now())?;
         let filled = form.fill(open.answers).map_err(|faults| DeskError::Invalid {
             field: faults.first().map_or_else(|| "answers".to_owned(), |f| format!("answers.{}", f.field)),
             reason: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),

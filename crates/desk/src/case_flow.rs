@@ -37,7 +37,7 @@ impl Desk {
                 work.queue_skill(&call.principal, &case, ask.skill, DeviceWork::Diagnose).await?
             }
             Skill::ScannerPosture => {
-                let policy = self.content().policy.signed.clone();
+                let policy = self.content().signed_policy()?;
                 work.queue_skill(&call.principal, &case, ask.skill, DeviceWork::Scan { policy }).await?
             }
             Skill::RemediationPlan => work.plan(&call.principal, &case).await?,

@@ -105,7 +105,7 @@ impl Desk {
             change_set: change.id.clone(),
             plan: change.plan_digest,
             playbooks,
-            policy: self.content().policy.signed.clone(),
+            policy: self.content().signed_policy()?,
         };
         let mut made = work.admit(&call.principal, &case, Skill::RemediationApply, &apply).await?;
         made.change_set = Some(change.id.clone());

@@ -1,27 +1,33 @@
 //! What the platform offers: catalogue, intake forms, playbooks, the posture policy. Each file is signed by the
 //! playbook author; an unsigned or altered one is refused with the reason.
+//!
+//! A file that the operator's exception lets in is kept apart from the signed ones: whoever asks for it says what
+//! time it is, and does not get it once the exception is over. No device gets it at all.
+
+mod door;
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use agents::{Form, PlaybookBrief};
 use device_link::SignedContent;
 use durable::Mode;
+use echo_core::Timestamp;
 use playbooks::Template;
 use revenue::Catalogue;
 use security::Policy;
 use serde::Serialize;
-use trust::{KeyPair, KeyRole, Registry, content, dsse::Envelope};
+use trust::{
+    KeyPair, Registry, content,
+    dsse::Envelope,
+    exception::{EXCEPTIONS_FILE, ExceptedKind, Exception, Exceptions},
+};
 
+use self::door::Door;
 use crate::DeskError;
 
-/// The most files of one folder that are read.
-const MAX_FILES: usize = 500;
-/// The most bytes of one content file.
-const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// The policy that scans go by.
 const POLICY: &str = "echo_linux_baseline.yml";
 /// The price list.
@@ -64,8 +70,8 @@ pub struct Playbook {
 pub struct PosturePolicy {
     /// The policy.
     pub policy: Policy,
-    /// Its file and signature, as devices get it.
-    pub signed: SignedContent,
+    /// Its file and signature, as devices get it; nothing when an exception let it in.
+    signed: Option<SignedContent>,
 }
 
 /// A file that is not used, and why.
@@ -77,19 +83,33 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// A file that is used without its author's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Excepted {
+    /// Which file.
+    pub file: PathBuf,
+    /// Why, by whose decision, and until when.
+    pub exception: Exception,
+}
+
 /// What the platform offers.
 #[derive(Debug, Clone)]
 pub struct Content {
     /// Plans and prices.
     pub catalogue: Catalogue,
-    /// Intake forms by id.
+    /// Signed intake forms by id; see also [`Content::forms_at`].
     pub forms: BTreeMap<String, Form>,
-    /// Playbooks by id.
+    /// Signed playbooks by id; see also [`Content::playbooks_at`].
     pub playbooks: BTreeMap<String, Playbook>,
     /// The policy that scans go by.
     pub policy: PosturePolicy,
     /// Files that are not used.
     pub refused: Vec<Refused>,
+    /// Files that are used by an exception, until it is over.
+    pub excepted: Vec<Excepted>,
+    excepted_forms: BTreeMap<String, (Form, Exception)>,
+    excepted_playbooks: BTreeMap<String, (Template, Exception)>,
+    exceptions: Option<(Timestamp, Envelope)>,
 }
 
 /// Writes and signs what a new home begins with. A file that is there already is left alone.
@@ -117,22 +137,112 @@ pub(crate) fn shipped_signatures(author: &KeyPair) -> impl Iterator<Item = (&'st
 
 impl Content {
     /// Reads the content of a home. Without a catalogue or a policy there is nothing to sell: those two must hold.
-    pub(crate) fn load(home: &Path, registry: &Registry) -> Result<Self, DeskError> {
+    /// `exceptions` is the document in force, or why it is refused.
+    pub(crate) fn load(
+        home: &Path,
+        registry: &Registry,
+        exceptions: Result<Option<(Exceptions, Envelope)>, String>,
+        now: Timestamp,
+    ) -> Result<Self, DeskError> {
         let mut refused = Vec::new();
-        let catalogue = must(home, "manifest", CATALOGUE, registry, Catalogue::parse)?.0;
-        let (policy, signed) = must(home, "policies", POLICY, registry, Policy::parse)?;
-        let forms = all(home, "intake", registry, Form::parse, &mut refused)?
-            .into_iter()
-            .map(|(form, _)| (form.id.clone(), form))
-            .collect();
-        let playbooks = all(home, "playbooks", registry, Template::parse, &mut refused)?
-            .into_iter()
-            .map(|(template, signed)| (template.id.clone(), Playbook { template, signed }))
-            .collect();
+        let exceptions = exceptions.unwrap_or_else(|reason| {
+            refused.push(Refused { file: home.join(EXCEPTIONS_FILE), reason });
+            None
+        });
+        let mut door = Door {
+            home,
+            registry,
+            exceptions: exceptions.as_ref().map(|(e, _)| e),
+            now,
+            refused,
+            excepted: Vec::new(),
+        };
+        let catalogue = door.must("manifest", CATALOGUE, None, Catalogue::parse)?.0;
+        let (policy, admitted) = door.must("policies", POLICY, Some(ExceptedKind::Policy), Policy::parse)?;
+        let policy = PosturePolicy { policy, signed: admitted.ok() };
+        let (mut forms, mut excepted_forms) = (BTreeMap::new(), BTreeMap::new());
+        for (form, admitted) in door.all(ExceptedKind::Intake, Form::parse)? {
+            match admitted {
+                Ok(_) => drop(forms.insert(form.id.clone(), form)),
+                Err(exception) => drop(excepted_forms.insert(form.id.clone(), (form, exception))),
+            }
+        }
+        let (mut playbooks, mut excepted_playbooks) = (BTreeMap::new(), BTreeMap::new());
+        for (template, admitted) in door.all(ExceptedKind::Playbook, Template::parse)? {
+            match admitted {
+                Ok(signed) => drop(playbooks.insert(template.id.clone(), Playbook { template, signed })),
+                Err(exception) => {
+                    excepted_playbooks.insert(template.id.clone(), (template, exception));
+                }
+            }
+        }
+        let Door { refused, excepted, .. } = door;
         for refused in &refused {
             tracing::warn!(file = %refused.file.display(), reason = %refused.reason, "content refused");
         }
-        Ok(Self { catalogue, forms, playbooks, policy: PosturePolicy { policy, signed }, refused })
+        for Excepted { file, exception: e } in &excepted {
+            tracing::warn!(
+                file = %file.display(), until = %e.until, approved_by = %e.approved_by, reason = %e.reason,
+                "content without its author's signature is used by an exception"
+            );
+        }
+        let exceptions = exceptions.map(|(document, envelope)| (document.issued, envelope));
+        Ok(Self {
+            catalogue,
+            forms,
+            playbooks,
+            policy,
+            refused,
+            excepted,
+            excepted_forms,
+            excepted_playbooks,
+            exceptions,
+        })
+    }
+
+    /// The exceptions that this was read by: when they were signed, and the document.
+    pub(crate) fn exceptions(&self) -> Option<(Timestamp, &Envelope)> {
+        self.exceptions.as_ref().map(|(issued, envelope)| (*issued, envelope))
+    }
+
+    /// The intake forms that open a case at `now`, the excepted ones among them.
+    pub fn forms_at(&self, now: Timestamp) -> impl Iterator<Item = &Form> {
+        let excepted = self
+            .excepted_forms
+            .iter()
+            .filter(move |(id, (_, exception))| exception.in_force(now) && !self.forms.contains_key(*id));
+        self.forms.values().chain(excepted.map(|(_, (form, _))| form))
+    }
+
+    /// The intake form `id`, if it opens a case at `now`.
+    pub(crate) fn form_at(&self, id: &str, now: Timestamp) -> Result<&Form, DeskError> {
+        if let Some(form) = self.forms_at(now).find(|form| form.id == id) {
+            return Ok(form);
+        }
+        Err(DeskError::invalid(
+            "form",
+            match self.excepted_forms.get(id) {
+                Some((_, over)) => format!(
+                    "the form `{id}` was used by an exception that ended on {}: have its author sign it",
+                    over.until
+                ),
+                None => format!("there is no form `{id}`: see GET /v1/intakes"),
+            },
+        ))
+    }
+
+    /// The playbooks that there are at `now`, the excepted ones among them. Devices run the signed ones alone.
+    pub fn playbooks_at(&self, now: Timestamp) -> impl Iterator<Item = &Template> {
+        let excepted = self
+            .excepted_playbooks
+            .iter()
+            .filter(move |(id, (_, exception))| exception.in_force(now) && !self.playbooks.contains_key(*id));
+        self.playbooks.values().map(|p| &p.template).chain(excepted.map(|(_, (template, _))| template))
+    }
+
+    /// The policy as devices get it.
+    pub(crate) fn signed_policy(&self) -> Result<SignedContent, DeskError> {
+        self.policy.signed.clone().ok_or_else(|| not_for_devices("policy", POLICY))
     }
 
     /// The playbooks in brief, for the remediation agent.
@@ -158,6 +268,9 @@ impl Content {
         ids.iter()
             .map(|id| {
                 self.playbooks.get(id).map(|p| p.signed.clone()).ok_or_else(|| {
+                    if self.excepted_playbooks.contains_key(id) {
+                        return not_for_devices("playbook", id);
+                    }
                     DeskError::Conflict(format!("the playbook {id} is not offered any more: plan again"))
                 })
             })
@@ -165,68 +278,8 @@ impl Content {
     }
 }
 
-fn must<T, E: std::fmt::Display>(
-    home: &Path,
-    folder: &str,
-    name: &str,
-    registry: &Registry,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<(T, SignedContent), DeskError> {
-    read(&home.join(folder).join(name), registry, &parse).map_err(|refused| {
-        DeskError::Home(format!(
-            "{}: {}. Nothing works without this file: restore it, or delete it and start again to get the shipped one",
-            refused.file.display(),
-            refused.reason
-        ))
-    })
-}
-
-fn all<T, E: std::fmt::Display>(
-    home: &Path,
-    folder: &str,
-    registry: &Registry,
-    parse: impl Fn(&str) -> Result<T, E>,
-    refused: &mut Vec<Refused>,
-) -> Result<Vec<(T, SignedContent)>, DeskError> {
-    let folder = home.join(folder);
-    let listed = fs::read_dir(&folder)
-        .map_err(|e| DeskError::Home(format!("cannot list {}: {e}", folder.display())))?;
-    let mut paths: Vec<PathBuf> = listed
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-        .collect();
-    paths.sort();
-    if paths.len() > MAX_FILES {
-        return Err(DeskError::Home(format!("{} holds more than {MAX_FILES} files", folder.display())));
-    }
-    let mut read_ones = Vec::new();
-    for path in paths {
-        match read(&path, registry, &parse) {
-            Ok(one) => read_ones.push(one),
-            Err(why) => refused.push(why),
-        }
-    }
-    Ok(read_ones)
-}
-
-fn read<T, E: std::fmt::Display>(
-    path: &Path,
-    registry: &Registry,
-    parse: &impl Fn(&str) -> Result<T, E>,
-) -> Result<(T, SignedContent), Refused> {
-    let refused = |reason: String| Refused { file: path.to_owned(), reason };
-    let bytes = durable::read(path, MAX_BYTES)
-        .map_err(|e| refused(e.to_string()))?
-        .ok_or_else(|| refused("the file is missing".to_owned()))?;
-    let signature = durable::read(&content::signature_path(path), content::MAX_SIGNATURE_FILE)
-        .map_err(|e| refused(e.to_string()))?
-        .unwrap_or_default();
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    content::verify(&name, &bytes, &signature, registry, KeyRole::PlaybookAuthor)
-        .map_err(|e| refused(e.to_string()))?;
-    let signature = serde_json::from_slice(&signature).map_err(|e| refused(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text".to_owned()))?;
-    let parsed = parse(&text).map_err(|e| refused(e.to_string()))?;
-    Ok((parsed, SignedContent { name, text, signature }))
+fn not_for_devices(what: &str, name: &str) -> DeskError {
+    DeskError::Conflict(format!(
+        "the {what} {name} is used by an exception, and devices work only with what its author signed: have it signed"
+    ))
 }

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use access::token::Issuer;
@@ -13,10 +16,11 @@ use echo_core::{CallId, DeviceId, Digest, Mint, Timestamp};
 use ledger::Log;
 use observability::PulseBoard;
 use store::Store;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use trust::{KeyPair, KeyRole, Keystore, Registry, TrustChain};
+use witness::Cosigner;
 
-use crate::{Content, DeskError};
+use crate::{Content, DeskError, vault::VaultRoom};
 
 /// How long kept answers and events stay, in seconds.
 const MEMORY_SECONDS: i64 = 7 * 24 * 3600;
@@ -35,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) keystore: Keystore,
     pub(crate) chain: TrustChain,
     pub(crate) registry: Registry,
+    pub(crate) notices: Vec<trust::Envelope>,
     pub(crate) root: Digest,
     pub(crate) issuer: Issuer,
     pub(crate) genesis: Log,
@@ -46,7 +51,11 @@ pub(crate) struct Inner {
     pub(crate) gates: Mutex<Gates>,
     pub(crate) draining: AsyncMutex<Entered>,
     pub(crate) changes: watch::Sender<u64>,
+    pub(crate) cosigner: Cosigner,
+    pub(crate) asking: Notify,
     pub(crate) started: Timestamp,
+    pub(crate) index_stale: AtomicBool,
+    pub(crate) vault: VaultRoom,
 }
 
 /// Whether the ledgers' outbox was found empty since the start. Until then an entry may be one that a run which was
@@ -108,6 +117,33 @@ impl Desk {
         &self.0.changes
     }
 
+    pub(crate) fn vault_room(&self) -> &VaultRoom {
+        &self.0.vault
+    }
+
+    pub(crate) fn cosigner(&self) -> &Cosigner {
+        &self.0.cosigner
+    }
+
+    /// Returns once somebody wants the witnesses to be asked now.
+    pub async fn witnesses_wanted(&self) {
+        self.0.asking.notified().await;
+    }
+
+    pub(crate) fn wake_witnesses(&self) {
+        self.0.asking.notify_one();
+    }
+
+    /// Notes that an attestation was entered that the index does not list yet.
+    pub(crate) fn index_is_stale(&self) {
+        self.0.index_stale.store(true, Ordering::Release);
+    }
+
+    /// Whether the index is stale; whoever asks brings it up to date.
+    pub(crate) fn take_index_stale(&self) -> bool {
+        self.0.index_stale.swap(false, Ordering::AcqRel)
+    }
+
     pub(crate) fn durable_seq(&self, device: &DeviceId) -> u64 {
         let seqs = self.0.durable_seqs.lock().unwrap_or_else(PoisonError::into_inner);
         seqs.get(device).copied().unwrap_or(0)
@@ -115,6 +151,10 @@ impl Desk {
 
     pub(crate) fn set_durable_seqs(&self, seqs: BTreeMap<DeviceId, u64>) {
         *self.0.durable_seqs.lock().unwrap_or_else(PoisonError::into_inner) = seqs;
+    }
+
+    pub(crate) fn notices_kept(&self) -> &[trust::Envelope] {
+        &self.0.notices
     }
 
     pub(crate) fn chain_versions(&self) -> &[trust::Envelope] {
@@ -171,6 +211,7 @@ impl Desk {
     /// What is to be done every few seconds: telemetry to disk, commands whose time is over.
     pub async fn tick(&self) -> Result<(), DeskError> {
         self.save_pulses()?;
+        self.refresh_index().await;
         self.expire_commands().await
     }
 
@@ -192,6 +233,7 @@ impl Desk {
     /// Stops: telemetry to disk, ledgers and database closed.
     pub async fn close(&self) -> Result<(), DeskError> {
         let saved = self.save_pulses();
+        self.refresh_index().await;
         self.0.genesis.close();
         self.0.aeterna.close();
         self.0.store.close().await;

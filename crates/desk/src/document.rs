@@ -114,8 +114,16 @@ impl Desk {
             log,
             index,
             vkey: self.log(log).vkey().to_owned(),
-            signer: self.registry().keys(kind.signer()).iter().map(ToString::to_string).collect(),
+            signer: self.signers_of(&record)?,
         })
+    }
+
+    /// The keys of which one must have signed a document, by the time that it was entered.
+    fn signers_of(&self, record: &DocumentRecord) -> Result<Vec<String>, DeskError> {
+        let entry = Entry::from_bytes(record.entry.as_bytes())
+            .map_err(|e| DeskError::Internal(format!("{}: {e}", record.record)))?;
+        let keys = self.registry().keys_at(record.kind.signer(), entry.at);
+        Ok(keys.iter().map(ToString::to_string).collect())
     }
 
     /// All documents under a case or device, each with its inclusion proof.

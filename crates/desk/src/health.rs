@@ -12,6 +12,8 @@ use crate::Desk;
 /// How long an entry may be owed to a ledger, in seconds. A drain takes milliseconds; after a minute the ledger
 /// cannot be written, and what people see of it is stale.
 const OWED_SECONDS: i64 = 60;
+/// How far the clock may lie behind the newest entry of a ledger, in seconds: more is no drift, it was set back.
+const BEHIND_SECONDS: i64 = 60;
 
 /// Whether the platform can do its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +24,8 @@ pub struct Health {
     pub started: Timestamp,
     /// What does not hold, in words.
     pub problems: Vec<String>,
+    /// What witnesses say against the ledgers. A witness may be wrong, so it does not stop the platform.
+    pub alarms: Vec<String>,
 }
 
 impl Desk {
@@ -32,7 +36,8 @@ impl Desk {
             problems.push(problem);
         }
         problems.extend(LogName::ALL.into_iter().filter_map(|log| self.check_log(log).err()));
-        Health { ready: problems.is_empty(), started: self.started(), problems }
+        let alarms = self.contradictions().await.unwrap_or_default();
+        Health { ready: problems.is_empty(), started: self.started(), problems, alarms }
     }
 
     async fn check_database(&self) -> Result<(), String> {
@@ -53,6 +58,12 @@ impl Desk {
 
     fn check_log(&self, name: LogName) -> Result<(), String> {
         let log = self.log(name);
+        if !log.settled() {
+            return Err(format!(
+                "the {name} ledger takes nothing until the platform is started again: a write failed (the platform's \
+                 log says which)"
+            ));
+        }
         // Asked for first: what is published may only be newer.
         let size = log.size();
         let text = published(log.dir())
@@ -66,8 +77,22 @@ impl Desk {
                 head.size
             ));
         }
-        Ok(())
+        let newest = size.checked_sub(1).and_then(|index| log.entry(index).ok());
+        let newest = newest.and_then(|bytes| Entry::from_bytes(&bytes).ok());
+        match newest {
+            Some(entry) if was_set_back(self.now(), entry.at) => Err(format!(
+                "the clock was set back: it is {}, but the {name} ledger's newest entry is of {}; set the clock right, \
+                 for what is signed now carries a wrong time",
+                self.now(),
+                entry.at
+            )),
+            _ => Ok(()),
+        }
     }
+}
+
+fn was_set_back(now: Timestamp, newest: Timestamp) -> bool {
+    newest.as_second().saturating_sub(now.as_second()) > BEHIND_SECONDS
 }
 
 fn is_stale(since: Timestamp, now: Timestamp) -> bool {
@@ -92,5 +117,12 @@ mod tests {
         assert!(!is_stale(since, "2026-11-01T10:01:00Z".parse().unwrap()));
         assert!(is_stale(since, "2026-11-01T10:01:01Z".parse().unwrap()));
         assert!(!is_stale(since, "2026-11-01T09:00:00Z".parse().unwrap()), "a clock that was set back");
+    }
+    #[test]
+    fn a_clock_may_drift_but_not_go_back() {
+        let newest: Timestamp = "2026-11-01T10:00:00Z".parse().unwrap();
+        assert!(!was_set_back("2026-11-01T09:59:00Z".parse().unwrap(), newest));
+        assert!(was_set_back("2026-11-01T09:58:59Z".parse().unwrap(), newest));
+        assert!(!was_set_back("2027-11-01T10:00:00Z".parse().unwrap(), newest));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, atomic::AtomicBool},
 };
 
 use access::{Role, token::Issuer};
@@ -15,15 +15,18 @@ use ledger::Log;
 use observability::PulseBoard;
 use serde::{Deserialize, Serialize};
 use store::{Filter, Record, Scope, Store};
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use trust::{
     KeyPair, KeyRole, Keystore, LogKey, Protection, Registry, TrustChain, Unlock, chain::REGISTRY_FILE,
 };
+use witness::Cosigner;
 use zeroize::Zeroizing;
 
 use crate::{
     Content, Desk, DeskError, NewUser, SignInLink, User, content,
     desk::{Entered, Gates, Inner},
+    exception, notice, roll,
+    vault::{VaultKey, VaultRoom},
     work::Owner,
 };
 
@@ -43,12 +46,14 @@ pub struct Options {
     pub mint: Mint,
     /// What opens the keystore, when it is protected by a passphrase.
     pub passphrase: Option<Zeroizing<String>>,
+    /// Where what opens the vault lies, when somebody handed it in.
+    pub vault_key: Option<VaultKey>,
 }
 
 impl Options {
     /// A home whose keystore needs no passphrase.
     pub fn new(home: PathBuf, mint: Mint) -> Self {
-        Self { home, mint, passphrase: None }
+        Self { home, mint, passphrase: None, vault_key: None }
     }
 }
 
@@ -86,7 +91,7 @@ const FOUNDING: &str = "founding";
 impl Desk {
     /// Opens a home, and enters into the ledgers what an earlier run left owed.
     pub async fn open(options: Options) -> Result<Opened, DeskError> {
-        let Options { home, mint, passphrase } = options;
+        let Options { home, mint, passphrase, vault_key } = options;
         make_folders(&home)?;
         let database = home.join("echo.db");
         if database.exists() && !Keystore::exists(&home) {
@@ -98,17 +103,22 @@ impl Desk {
         }
         let desk = Self::new(wire(home, mint, passphrase, &database).await?);
         desk.found().await?;
+        desk.enter_exceptions().await?;
         for log in LogName::ALL {
             desk.follow(log).await?;
         }
         desk.drain().await?;
+        desk.open_vault(vault_key).await?;
         desk.write_node_registry().await?;
+        desk.write_treasury().await?;
+        desk.warn_of_rotations();
+        desk.refresh_index().await;
         let sign_in = desk.operator_link().await?;
         Ok(Opened { desk, sign_in })
     }
 
-    /// Owes the first entries of the genesis ledger: the trust registry and the shipped content. Checks, from the
-    /// second start on, that the home still has the root it was founded with.
+    /// Owes the first entries of the genesis ledger: the trust registry and the shipped content. From the second start
+    /// on, owes what changed about the keys meanwhile, and checks that the home still has the root it was founded with.
     async fn found(&self) -> Result<(), DeskError> {
         let mut work = self.work("Echo").await?;
         if let Some(founding) = work.tx.get::<Founding>(&Scope::All, FOUNDING).await? {
@@ -119,14 +129,12 @@ impl Desk {
                     founding.root
                 )));
             }
-            return Ok(());
+            work.enter_trust().await?;
+            return work.commit().await;
         }
         let founding = Founding { id: FOUNDING.to_owned(), root: *self.root(), at: work.now };
         work.tx.insert(&founding).await?;
-        for (number, version) in self.chain_versions().iter().enumerate() {
-            let id = format!("version-{}", number + 1);
-            work.record_signed(Kind::TrustRegistry, &id, Owner::default(), version.clone()).await?;
-        }
+        work.enter_trust().await?;
         for (path, signature) in content::shipped_signatures(self.signer(KeyRole::PlaybookAuthor)?) {
             work.record_signed(Kind::Content, path, Owner::default(), signature).await?;
         }
@@ -158,26 +166,33 @@ async fn wire(
 ) -> Result<Inner, DeskError> {
     let keystore = open_keystore(&home, passphrase, &mint)?;
     let signer = |role| keystore.signer(role).map_err(home_error);
+    let cosigner = cosigner(signer(KeyRole::Witness)?)?;
     let genesis = open_log(&home, LogName::Genesis, signer(KeyRole::GenesisLedger)?)?;
     let aeterna = open_log(&home, LogName::Aeterna, signer(KeyRole::AeternaLedger)?)?;
     let chain =
         open_chain(&home, &keystore, &[(LogName::Genesis, &genesis), (LogName::Aeterna, &aeterna)], &mint)?;
     let root = chain.fingerprint();
     let registry = chain.verify(&root, mint.now()).map_err(home_error)?;
+    roll::check_signers(&keystore, &registry)?;
+    let notices = notice::load(&home)?;
     content::ship(&home, signer(KeyRole::PlaybookAuthor)?)?;
-    let content = Content::load(&home, &registry)?;
     let store = Store::open(database).await?;
+    let exceptions = exception::load(&home, &registry, &store).await?;
+    let content = Content::load(&home, &registry, exceptions, mint.now())?;
     let issuer = Issuer::new(signer(KeyRole::Session)?.clone(), ISSUER.to_owned(), root.to_string());
     let board = PulseBoard::open(&home).map_err(home_error)?;
     let durable_seqs = crate::pulse::highest_seqs(&board);
     Ok(Inner {
         started: mint.now(),
+        index_stale: AtomicBool::new(true),
+        vault: VaultRoom::of_home(&home),
         home,
         mint,
         store,
         keystore,
         chain,
         registry,
+        notices,
         root,
         issuer,
         genesis,
@@ -189,12 +204,14 @@ async fn wire(
         gates: Mutex::new(Gates::default()),
         draining: AsyncMutex::new(Entered::default()),
         changes: watch::Sender::new(0),
+        cosigner,
+        asking: Notify::new(),
     })
 }
 
 fn make_folders(home: &Path) -> Result<(), DeskError> {
     durable::create_folder(home)?;
-    for folder in ["attestations", "ledger", "logs", "reports"] {
+    for folder in ["attestations", "ledger", "logs", "reports", "treasury"] {
         durable::create_folder(&home.join(folder))?;
     }
     Ok(())
@@ -207,11 +224,22 @@ fn open_keystore(
 ) -> Result<Keystore, DeskError> {
     let protected = Keystore::exists(home)
         && Keystore::protection_of(home).map_err(home_error)? == Protection::Passphrase;
-    match passphrase {
+    let mut keystore = match passphrase {
         Some(passphrase) if protected => Keystore::open(home, &Unlock::Passphrase(passphrase)),
         _ => Keystore::open_or_create(home, mint),
     }
-    .map_err(home_error)
+    .map_err(home_error)?;
+    if keystore.records().iter().all(|record| record.role != KeyRole::Witness) {
+        // The keystore is older than the role.
+        keystore.rotate(KeyRole::Witness, None, mint).map_err(home_error)?;
+    }
+    Ok(keystore)
+}
+
+/// Echo as a witness of others' logs.
+fn cosigner(key: &KeyPair) -> Result<Cosigner, DeskError> {
+    let name = format!("echo.local/witness/{}", &key.id().as_str()[..8]);
+    Cosigner::new(&name, ed25519_dalek::SigningKey::from_bytes(&key.secret())).map_err(home_error)
 }
 
 fn open_log(home: &Path, name: LogName, key: &KeyPair) -> Result<Log, DeskError> {

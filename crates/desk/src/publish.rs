@@ -47,6 +47,11 @@ impl Desk {
                 }
                 Ok(())
             }
+            Kind::Attestation => {
+                self.index_is_stale();
+                Ok(())
+            }
+            Kind::AeternaCommitment | Kind::GenesisCommitment => self.write_commitment(record),
             _ => Ok(()),
         }
     }

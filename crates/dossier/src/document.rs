@@ -7,7 +7,7 @@ use ledger::Entry;
 use serde::{Deserialize, Serialize};
 use trust::{KeyRole, Registry, dsse::Envelope, statement::STATEMENT_TYPE};
 
-use crate::VerifyError;
+use crate::{VerifyError, commitment::COMMITMENT_TYPE};
 
 /// The two ledgers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub enum Kind {
     TrustRegistry,
     /// A template that the platform offers: an intake form, a playbook, a policy, the catalogue.
     Content,
+    /// The word that a signing key goes out of use.
+    DeprecationNotice,
     /// A device's certified node manifest.
     DeviceManifest,
     /// What a customer filed.
@@ -73,13 +75,22 @@ pub enum Kind {
     Invoice,
     /// A payment.
     Settlement,
+    /// A version of the list of files that are used without their author's signature for a while.
+    Exceptions,
+    /// A head of the aeterna ledger, entered into the genesis ledger.
+    AeternaCommitment,
+    /// A head of the genesis ledger, entered into the aeterna ledger.
+    GenesisCommitment,
+    /// The end of the audit of the vault: who had which secret, up to when.
+    VaultAudit,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::TrustRegistry,
         Self::Content,
+        Self::DeprecationNotice,
         Self::DeviceManifest,
         Self::Intake,
         Self::Finding,
@@ -88,6 +99,10 @@ impl Kind {
         Self::Receipt,
         Self::Invoice,
         Self::Settlement,
+        Self::Exceptions,
+        Self::AeternaCommitment,
+        Self::GenesisCommitment,
+        Self::VaultAudit,
     ];
 
     /// The kind's name in ledger entries.
@@ -95,6 +110,7 @@ impl Kind {
         match self {
             Self::TrustRegistry => "trust_registry",
             Self::Content => "content",
+            Self::DeprecationNotice => "deprecation_notice",
             Self::DeviceManifest => "device_manifest",
             Self::Intake => "intake",
             Self::Finding => "finding",
@@ -103,15 +119,34 @@ impl Kind {
             Self::Receipt => "receipt",
             Self::Invoice => "invoice",
             Self::Settlement => "settlement",
+            Self::Exceptions => "exceptions",
+            Self::AeternaCommitment => "aeterna_commitment",
+            Self::GenesisCommitment => "genesis_commitment",
+            Self::VaultAudit => "vault_audit",
         }
     }
 
     /// Which ledger holds it.
     pub fn log(self) -> LogName {
         match self {
-            Self::Fulfilment | Self::Receipt | Self::Invoice | Self::Settlement => LogName::Aeterna,
+            Self::Fulfilment | Self::Receipt | Self::Invoice | Self::Settlement | Self::GenesisCommitment => {
+                LogName::Aeterna
+            }
             _ => LogName::Genesis,
         }
+    }
+
+    /// What a head of `log` is when it is entered into the other ledger.
+    pub fn commitment_of(log: LogName) -> Self {
+        match log {
+            LogName::Genesis => Self::GenesisCommitment,
+            LogName::Aeterna => Self::AeternaCommitment,
+        }
+    }
+
+    /// Whether it is a commitment.
+    pub fn is_commitment(self) -> bool {
+        matches!(self, Self::AeternaCommitment | Self::GenesisCommitment)
     }
 
     /// Who must have signed it.
@@ -120,7 +155,12 @@ impl Kind {
             Self::TrustRegistry => KeyRole::Root,
             Self::Content => KeyRole::PlaybookAuthor,
             Self::DeviceManifest => KeyRole::DeviceIssuer,
-            Self::Intake => KeyRole::Operator,
+            Self::DeprecationNotice
+            | Self::Intake
+            | Self::Exceptions
+            | Self::AeternaCommitment
+            | Self::GenesisCommitment
+            | Self::VaultAudit => KeyRole::Operator,
             Self::Finding | Self::Attestation | Self::Fulfilment => KeyRole::Attestor,
             Self::Receipt | Self::Invoice | Self::Settlement => KeyRole::Receipts,
         }
@@ -131,13 +171,17 @@ impl Kind {
         match self {
             Self::TrustRegistry => trust::registry::REGISTRY_TYPE,
             Self::Content => trust::content::CONTENT_TYPE,
+            Self::DeprecationNotice => governance::NOTICE_TYPE,
             Self::DeviceManifest => trust::manifest::NODE_MANIFEST_TYPE,
             Self::Intake => "application/vnd.echo.intake.v1+json",
+            Self::Exceptions => trust::exception::EXCEPTIONS_TYPE,
             Self::Finding => "application/vnd.echo.finding.v1+json",
             Self::Attestation | Self::Fulfilment => STATEMENT_TYPE,
             Self::Receipt => revenue::RECEIPT_TYPE,
             Self::Invoice => revenue::INVOICE_TYPE,
             Self::Settlement => revenue::SETTLEMENT_TYPE,
+            Self::AeternaCommitment | Self::GenesisCommitment => COMMITMENT_TYPE,
+            Self::VaultAudit => "application/vnd.echo.vault-audit.v1+json",
         }
     }
 }
@@ -170,13 +214,11 @@ pub fn envelope_digest(envelope: &Envelope) -> Digest {
 }
 
 impl Document {
-    /// Checks the signature, the entry and the inclusion proof against the registry's keys, and hands out the
-    /// payload.
+    /// Checks the entry, the inclusion proof and the signature against the registry's keys, and hands out the
+    /// payload. The signature counts by the keys of the time when the ledger took the document: that time stands under
+    /// the ledger's checkpoint, where nobody who has but a retired key can set it back.
     pub(crate) fn open(&self, registry: &Registry) -> Result<Vec<u8>, VerifyError> {
         let broken = |reason: String| VerifyError::Document { kind: self.kind, id: self.id.clone(), reason };
-        let payload = registry
-            .verify_bytes(self.kind.signer(), self.kind.payload_type(), &self.envelope)
-            .map_err(|e| broken(e.to_string()))?;
         let entry =
             Entry::from_bytes(self.entry.as_bytes()).map_err(|e| broken(format!("ledger entry: {e}")))?;
         if entry.kind != self.kind.as_str() || entry.id != self.id {
@@ -195,6 +237,8 @@ impl Document {
         if verified.origin != key.origin {
             return Err(broken(format!("its proof is of the ledger {}", verified.origin)));
         }
-        Ok(payload)
+        registry
+            .verify_bytes_at(self.kind.signer(), self.kind.payload_type(), &self.envelope, entry.at)
+            .map_err(|e| broken(e.to_string()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use echo_core::{CaseId, CustomerId, Digest, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
-use trust::{Registry, TrustChain, dsse::Envelope};
+use trust::{Registry, TrustChain, TrustError, dsse::Envelope};
 
 use crate::{DOSSIER_TYPE, Document, Dossier, Kind, MAX_BYTES, file::spell, money, posture};
 
@@ -96,6 +96,16 @@ impl Papers {
 /// The trust chain is judged at the time of the export, which the operator signed: old proof stays proof after
 /// the registry has expired.
 pub fn verify(bytes: &[u8], root: &Digest) -> Result<Verified, VerifyError> {
+    check(bytes, root, None)
+}
+
+/// As [`verify`], by what `known`, a trust chain of later than the file, says of the keys: what was retired since
+/// still counts, what was revoked since does not.
+pub fn verify_with(bytes: &[u8], root: &Digest, known: &TrustChain) -> Result<Verified, VerifyError> {
+    check(bytes, root, Some(known))
+}
+
+fn check(bytes: &[u8], root: &Digest, known: Option<&TrustChain>) -> Result<Verified, VerifyError> {
     let envelope = read(bytes)?;
     let claimed: Dossier =
         envelope.payload_unchecked().map_err(|e| VerifyError::Malformed(e.to_string())).and_then(
@@ -104,9 +114,15 @@ pub fn verify(bytes: &[u8], root: &Digest) -> Result<Verified, VerifyError> {
     if claimed.documents.len() > MAX_DOCUMENTS {
         return Err(VerifyError::Malformed(format!("more than {MAX_DOCUMENTS} documents")));
     }
-    let registry = trust(&claimed, root)?;
-    let dossier: Dossier = registry
-        .verify(trust::KeyRole::Operator, DOSSIER_TYPE, &envelope)
+    let (carried, registry) = trust(&claimed, root, known)?;
+    // Not a ledger but the seal itself says when it was made: its key must count by the chain that it carries. What
+    // is known since can only take trust away; each document has its own proof and its own time.
+    let operator = trust::KeyRole::Operator;
+    let dossier: Dossier = carried
+        .verify(operator, DOSSIER_TYPE, &envelope)
+        .and_then(|dossier| {
+            registry.verify_bytes_at(operator, DOSSIER_TYPE, &envelope, claimed.exported).map(|_| dossier)
+        })
         .map_err(|e| VerifyError::Seal(e.to_string()))?;
     let mut checks = vec![
         Check { what: "trust", detail: format!("chain of version {} from root {root}", registry.version) },
@@ -138,10 +154,23 @@ fn read(bytes: &[u8]) -> Result<Envelope, VerifyError> {
     }
 }
 
-fn trust(claimed: &Dossier, root: &Digest) -> Result<Registry, VerifyError> {
+/// The newest registry that the file carries, and the newest of all.
+fn trust(
+    claimed: &Dossier,
+    root: &Digest,
+    known: Option<&TrustChain>,
+) -> Result<(Registry, Registry), VerifyError> {
     let json = serde_json::to_vec(&claimed.chain).map_err(|e| VerifyError::Trust(e.to_string()))?;
     TrustChain::from_json(&json)
-        .and_then(|chain| chain.verify(root, claimed.exported))
+        .and_then(|mut chain| {
+            let carried = chain.verify(root, claimed.exported)?;
+            match known.map(|known| chain.advance(known.clone(), root, claimed.exported)) {
+                // What the file carries is newer than what is known, and adds to it.
+                None | Some(Err(TrustError::RolledBack { .. })) => Ok((carried.clone(), carried)),
+                Some(Ok(_)) => Ok((carried, chain.newest()?)),
+                Some(Err(other)) => Err(other),
+            }
+        })
         .map_err(|e| VerifyError::Trust(e.to_string()))
 }
 

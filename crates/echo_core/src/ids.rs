@@ -126,6 +126,10 @@ ids! {
     SettlementId = "stl";
     /// One access or refresh token.
     TokenId = "tok";
+    /// The job of replacing signing keys.
+    RotationId = "rot";
+    /// A signed word that a signing key goes out of use.
+    NoticeId = "notice";
     /// One entry of the live event stream.
     EventId = "evt";
 }

@@ -1,9 +1,19 @@
-//! The right edge of the tree: all that is needed to append, and to know the root.
+//! The right edge of the tree: all that is needed to append, to know the root, and to prove what was just appended.
+
+use std::convert::Infallible;
 
 use crate::{
-    hash::{Hash, empty_root, leaf_hash, node_hash, perfect},
+    hash::{Hash, empty_root, node_hash},
     tile::{self, Kind, Tile, WIDTH},
+    tree::{self, Nodes},
 };
+
+/// Levels of the tree: a log counts its entries in 64 bits.
+const LEVELS: usize = 64;
+/// Levels of the tree in one level of tiles.
+const TILE_LEVELS: usize = 8;
+/// Levels of tiles.
+pub(crate) const TILE_HEIGHTS: u8 = 8;
 
 /// A file of the log: its name and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,30 +22,55 @@ pub(crate) struct Resource {
     pub bytes: Vec<u8>,
 }
 
-/// The hashes of the partial tile of each level. At most 8 levels of 255 hashes: 64 KiB.
+/// The hashes of the complete subtrees of one size, from number `start` on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Row {
+    start: u64,
+    hashes: Vec<Hash>,
+}
+
+impl Row {
+    fn get(&self, index: u64) -> Option<&Hash> {
+        self.hashes.get(usize::try_from(index.checked_sub(self.start)?).ok()?)
+    }
+
+    fn drop_before(&mut self, index: u64) {
+        let gone = usize::try_from(index.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.hashes.drain(..gone.min(self.hashes.len()));
+        self.start = self.start.max(index);
+    }
+}
+
+/// The hashes in the partial tile of each level, with all complete subtrees in it: at most 8 levels of 510 hashes,
+/// 128 KiB. Until [`Edge::trim`], also those of every tile that became full meanwhile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Edge {
     size: u64,
-    levels: Vec<Vec<Hash>>,
+    /// By the binary logarithm of the subtrees' size; as many rows as the size has bits.
+    rows: Vec<Row>,
 }
 
 impl Edge {
     /// The edge of a tree of `size` entries whose partial tile of each level `read` answers.
     pub fn load<E>(size: u64, read: impl Fn(Tile) -> Result<Vec<Hash>, E>) -> Result<Self, E> {
-        let mut levels = Vec::new();
-        for level in 0..8 {
-            let count = tile::count(size, level);
-            let (index, width) = (count / WIDTH, count % WIDTH);
-            if count == 0 {
+        let mut rows = Vec::<Row>::new();
+        for level in 0..LEVELS {
+            let height = u8::try_from(level / TILE_LEVELS).expect("there are 64 levels");
+            let inner = level % TILE_LEVELS;
+            if size >> level == 0 {
                 break;
             }
-            levels.push(if width == 0 {
-                Vec::new()
-            } else {
-                read(Tile { kind: Kind::Level(level), index, width })?
-            });
+            let count = tile::count(size, height);
+            let (index, width) = (count / WIDTH, count % WIDTH);
+            let start = (index * WIDTH) >> inner;
+            let hashes = match rows.last() {
+                Some(below) if inner > 0 => pairs(&below.hashes),
+                _ if width == 0 => Vec::new(),
+                _ => read(Tile { kind: Kind::Level(height), index, width })?,
+            };
+            rows.push(Row { start, hashes });
         }
-        Ok(Self { size, levels })
+        Ok(Self { size, rows })
     }
 
     /// Entries in the tree.
@@ -43,123 +78,135 @@ impl Edge {
         self.size
     }
 
-    /// The hashes of the partial tile of `level`; empty when there is none.
+    /// The hashes of the partial tile of `level` of a trimmed edge; empty when there is none.
     pub fn level(&self, level: u8) -> &[Hash] {
-        self.levels.get(usize::from(level)).map_or(&[], Vec::as_slice)
+        self.rows.get(usize::from(level) * TILE_LEVELS).map_or(&[], |row| row.hashes.as_slice())
     }
 
-    /// Adds a leaf; answers the tiles that became full.
-    pub fn push(&mut self, leaf: Hash) -> Vec<Resource> {
-        let (mut carry, mut full) = (leaf, Vec::new());
+    /// The root over the entries `index << level .. (index + 1) << level`, if it is kept here.
+    pub fn node(&self, level: u32, index: u64) -> Option<Hash> {
+        self.rows.get(level as usize)?.get(index).copied()
+    }
+
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        let (mut index, mut hash) = (self.size, leaf);
         self.size += 1;
-        for level in 0..8 {
-            if self.levels.len() <= usize::from(level) {
-                self.levels.push(Vec::new());
+        for level in 0.. {
+            if self.rows.len() == level {
+                self.rows.push(Row::default());
             }
-            let hashes = &mut self.levels[usize::from(level)];
-            hashes.push(carry);
-            if hashes.len() < 256 {
-                break;
+            let row = &mut self.rows[level];
+            row.hashes.push(hash);
+            if index & 1 == 0 {
+                return;
             }
-            carry = perfect(hashes).expect("256 is a power of two");
-            full.push(Resource {
-                tile: Tile {
-                    kind: Kind::Level(level),
-                    index: tile::count(self.size, level) / WIDTH - 1,
-                    width: WIDTH,
-                },
-                bytes: tile::hashes_to_bytes(hashes),
-            });
-            hashes.clear();
+            let [.., left, right] = row.hashes.as_slice() else {
+                unreachable!("a subtree with an odd number has its left sibling in the same tile");
+            };
+            hash = node_hash(left, right);
+            index >>= 1;
         }
-        full
     }
 
-    /// The partial tiles of the tree.
-    pub fn partials(&self) -> Vec<Resource> {
-        (0u8..)
-            .zip(&self.levels)
-            .filter(|(_, hashes)| !hashes.is_empty())
-            .map(|(level, hashes)| Resource {
-                tile: Tile {
-                    kind: Kind::Level(level),
-                    index: tile::count(self.size, level) / WIDTH,
-                    width: hashes.len() as u64,
-                },
-                bytes: tile::hashes_to_bytes(hashes),
-            })
-            .collect()
+    /// The tiles of `height` that the tree has and did not have at `from` entries, the partial one last. The edge
+    /// was trimmed at `from` entries, or before.
+    pub fn tiles(&self, from: u64, height: u8) -> Vec<Resource> {
+        let (old, new) = (tile::count(from, height), tile::count(self.size, height));
+        if old == new {
+            return Vec::new();
+        }
+        let row = &self.rows[usize::from(height) * TILE_LEVELS];
+        let tile = |index: u64| {
+            let width = (new - index * WIDTH).min(WIDTH);
+            let at = |number: u64| usize::try_from(number - row.start).expect("a row is kept in memory");
+            let bytes = row.hashes[at(index * WIDTH)..at(index * WIDTH + width)].concat();
+            Resource { tile: Tile { kind: Kind::Level(height), index, width }, bytes }
+        };
+        (old / WIDTH..new.div_ceil(WIDTH)).map(tile).collect()
     }
 
-    /// The root of the tree (RFC 6962, section 2.1): its complete subtrees, smallest first, joined from the right.
+    /// The partial tile of `height` of a trimmed edge, if there is one.
+    pub fn partial(&self, height: u8) -> Option<Resource> {
+        let (hashes, index) = (self.level(height), tile::count(self.size, height) / WIDTH);
+        let tile = Tile { kind: Kind::Level(height), index, width: hashes.len() as u64 };
+        (!hashes.is_empty()).then(|| Resource { tile, bytes: hashes.concat() })
+    }
+
+    /// Lets go of the tiles that are full.
+    pub fn trim(&mut self) {
+        for (level, row) in self.rows.iter_mut().enumerate() {
+            let (height, inner) = (level / TILE_LEVELS * TILE_LEVELS, level % TILE_LEVELS);
+            row.drop_before(((self.size >> height) / WIDTH * WIDTH) >> inner);
+        }
+    }
+
+    /// The root of the tree (RFC 6962, section 2.1).
     pub fn root(&self) -> Hash {
-        let mut root: Option<Hash> = None;
-        for hashes in &self.levels {
-            let mut rest = hashes.as_slice();
-            for bit in 0..8 {
-                if hashes.len() >> bit & 1 == 0 {
-                    continue;
-                }
-                let (before, subtree) = rest.split_at(rest.len() - (1 << bit));
-                let left = perfect(subtree).expect("a power of two of hashes");
-                root = Some(root.map_or(left, |right| node_hash(&left, &right)));
-                rest = before;
-            }
+        self.suffixes().last().map_or_else(empty_root, |(_, root)| *root)
+    }
+
+    /// The roots over the entries from some number up to the end, for every number where a complete subtree of the
+    /// tree's decomposition begins; the shortest first, and so the whole tree last.
+    fn suffixes(&self) -> Vec<(u64, Hash)> {
+        let mut found: Vec<(u64, Hash)> = Vec::new();
+        for level in (0..u64::BITS).filter(|level| self.size >> level & 1 == 1) {
+            let index = (self.size >> level) - 1;
+            let peak = self.node(level, index).expect("the last complete subtree of a size lies in the edge");
+            let root = found.last().map_or(peak, |(_, right)| node_hash(&peak, right));
+            found.push((index << level, root));
         }
-        root.unwrap_or_else(empty_root)
+        found
+    }
+
+    /// Makes audit paths from memory, for entries added since the edge was trimmed.
+    pub fn prover(&self) -> Prover<'_> {
+        Prover { edge: self, suffixes: self.suffixes() }
     }
 }
 
-/// What a batch makes of the tree: the new edge and every file that is new with it.
-#[derive(Debug)]
-pub(crate) struct Growth {
-    pub edge: Edge,
-    /// The entries of the last, partial bundle.
-    pub bundle: Vec<Vec<u8>>,
-    pub resources: Vec<Resource>,
+fn pairs(hashes: &[Hash]) -> Vec<Hash> {
+    hashes.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect()
 }
 
-impl Growth {
-    /// Adds `entries` to the tree of `edge`, whose partial bundle holds `bundle`.
-    pub fn of(edge: &Edge, bundle: &[Vec<u8>], entries: &[Vec<u8>]) -> Self {
-        let mut new = Self { edge: edge.clone(), bundle: bundle.to_vec(), resources: Vec::new() };
-        for entry in entries {
-            let full = new.edge.push(leaf_hash(entry));
-            new.resources.extend(full);
-            new.bundle.push(entry.clone());
-            if new.bundle.len() == 256 {
-                new.add_bundle(new.edge.size / WIDTH - 1);
-                new.bundle.clear();
-            }
-        }
-        if !new.bundle.is_empty() {
-            new.add_bundle(new.edge.size / WIDTH);
-        }
-        let old: Vec<Tile> = edge.partials().iter().map(|r| r.tile).collect();
-        let partials = new.edge.partials().into_iter().filter(|r| !old.contains(&r.tile));
-        new.resources.extend(partials);
-        new
+/// Makes audit paths without hashing: every complete subtree is in the edge, and the incomplete ones, all of which
+/// reach to the end of the tree, are made once.
+pub(crate) struct Prover<'a> {
+    edge: &'a Edge,
+    suffixes: Vec<(u64, Hash)>,
+}
+
+impl Prover<'_> {
+    /// The audit path of entry `index`, which was added since the edge was trimmed.
+    pub fn inclusion(&self, index: u64) -> Vec<Hash> {
+        let Ok(path) = tree::inclusion(self, index, self.edge.size);
+        path
+    }
+}
+
+impl Nodes for Prover<'_> {
+    type Error = Infallible;
+
+    fn node(&self, level: u32, index: u64) -> Result<Hash, Infallible> {
+        let node = self.edge.node(level, index);
+        Ok(node.expect("the siblings on the path of a new entry lie in tiles that were partial before it"))
     }
 
-    fn add_bundle(&mut self, index: u64) {
-        let width = self.bundle.len() as u64;
-        self.resources.push(Resource {
-            tile: Tile { kind: Kind::Entries, index, width },
-            bytes: tile::bundle_to_bytes(&self.bundle),
-        });
+    fn range(&self, lo: u64, hi: u64) -> Result<Hash, Infallible> {
+        let suffix = self.suffixes.iter().find(|(start, _)| hi == self.edge.size && *start == lo);
+        suffix.map_or_else(|| tree::range(self, lo, hi), |(_, root)| Ok(*root))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{hash::leaf_hash, tree::verify_inclusion};
 
-    fn entries(count: u64) -> Vec<Vec<u8>> {
-        (0..count).map(|i| i.to_string().into_bytes()).collect()
+    fn leaves(count: u64) -> Vec<Hash> {
+        (0..count).map(|i| leaf_hash(&i.to_be_bytes())).collect()
     }
 
     /// The root by RFC 6962's own definition.
@@ -174,49 +221,38 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_tree_of_70_000_has_the_tiles_that_the_specification_says() {
-        let grown = Growth::of(&Edge::default(), &[], &entries(70_000));
-        let count = |kind, full| {
-            let of = |t: &&Resource| t.tile.kind == kind && (t.tile.width == WIDTH) == full;
-            grown.resources.iter().filter(of).count()
-        };
-        for (kind, full) in
-            [(Kind::Level(0), 273), (Kind::Level(1), 1), (Kind::Level(2), 0), (Kind::Entries, 273)]
-        {
-            assert_eq!(count(kind, true), full, "{kind:?}");
-        }
-        let widths: Vec<u64> = grown.edge.partials().iter().map(|r| r.tile.width).collect();
-        assert_eq!(widths, [112, 17, 1]);
-    }
-
-    #[test]
-    fn a_tree_of_256_has_a_full_tile_and_one_hash_above() {
-        let grown = Growth::of(&Edge::default(), &[], &entries(256));
-        let paths: Vec<String> =
-            grown.resources.iter().map(|r| r.tile.path().display().to_string()).collect();
-        assert_eq!(paths, ["tile/0/000", "tile/entries/000", "tile/1/000.p/1"]);
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn batches_make_the_same_tree_as_one_and_no_file_twice(cuts in prop::collection::vec(1u64..400, 1..8)) {
-            let all = entries(cuts.iter().sum());
-            let (mut edge, mut bundle, mut files, mut at) = (Edge::default(), Vec::new(), HashMap::new(), 0);
-            for cut in cuts {
-                let next = at + usize::try_from(cut).unwrap();
-                let grown = Growth::of(&edge, &bundle, &all[at..next]);
-                for resource in grown.resources {
-                    prop_assert_eq!(files.insert(resource.tile.path(), resource.bytes), None);
+        fn every_new_entry_is_proved_from_memory(before in 0u64..1100, more in 1u64..700) {
+            let all = leaves(before + more);
+            let mut edge = Edge::default();
+            for (number, leaf) in (0..).zip(&all) {
+                if number == before {
+                    edge.trim();
                 }
-                (edge, bundle, at) = (grown.edge, grown.bundle, next);
-                let leaves: Vec<Hash> = all[..at].iter().map(|e| leaf_hash(e)).collect();
-                prop_assert_eq!(edge.root(), mth(&leaves));
-                let loaded = Edge::load(edge.size(), |t| tile::hashes_from_bytes(&files[&t.path()], t.width).ok_or(()));
-                prop_assert_eq!(loaded, Ok(edge.clone()));
+                edge.push(*leaf);
+            }
+            prop_assert_eq!(edge.root(), mth(&all));
+            let prover = edge.prover();
+            for index in before..before + more {
+                let path = prover.inclusion(index);
+                let leaf = all[usize::try_from(index).unwrap()];
+                prop_assert!(verify_inclusion(leaf, index, edge.size(), &path, &edge.root()));
             }
         }
+    }
+
+    #[test]
+    fn a_trimmed_edge_keeps_what_is_partial() {
+        let mut edge = Edge::default();
+        for leaf in leaves(70_000) {
+            edge.push(leaf);
+        }
+        let root = edge.root();
+        edge.trim();
+        assert_eq!((0..4).map(|level| edge.level(level).len()).collect::<Vec<_>>(), [112, 17, 1, 0]);
+        assert_eq!(edge.root(), root);
     }
 }

@@ -106,10 +106,10 @@ pub enum LedgerError {
         /// What failed, on which file.
         cause: String,
     },
-    /// The batch could be neither published nor taken back.
+    /// The batch is in the write-ahead log but could not be published, or it is not certain whether it is there.
     #[error(
-        "the ledger could not be written: {cause}; the entries are staged and will be published with the next \
-         append or start: put the disk right and look for them before you append them again"
+        "the ledger could not be written: {cause}; the entries may be in it all the same: put the disk right, open \
+         the ledger again (restart the platform) and look for them before you append them again"
     )]
     Unsettled {
         /// What failed, on which file.
@@ -124,7 +124,7 @@ pub enum LedgerError {
         size: u64,
     },
     /// The log was never of these sizes.
-    #[error("no consistency proof from {from} to {to}: give sizes in order, of at most {size}")]
+    #[error("the ledger did not grow from {from} to {to} entries: give sizes in order, of at most {size}")]
     NoSuchSize {
         /// The older size.
         from: u64,
@@ -145,6 +145,9 @@ pub enum LedgerError {
     /// The verifier key is no such.
     #[error(transparent)]
     Key(ProofError),
+    /// A proof does not hold.
+    #[error(transparent)]
+    Unproven(ProofError),
 }
 
 /// The first few faults, for a message that stays readable.

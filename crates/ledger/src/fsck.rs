@@ -1,13 +1,16 @@
 //! Checks a whole log from its entries up, and says which file is wrong. Reads only; a writer may be at work.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::{
-    edge::{Edge, Resource},
+    edge::{Edge, Resource, TILE_HEIGHTS},
     error::{Fault, LedgerError, RESTORE_BUNDLE, RESTORE_FOLDER, RESTORE_TILE},
+    folder,
     hash::{Hash, leaf_hash},
-    note::{self, Checkpoint, MAX_NOTE_BYTES},
-    reader, stage,
+    note::Checkpoint,
+    reader,
+    recovery::CHECKPOINT,
+    segment, stage,
     tile::{self, Kind, Tile, WIDTH},
 };
 
@@ -35,13 +38,22 @@ pub struct FsckReport {
 /// checkpoint signed by `vkey`. Nothing is changed. Time and reads grow with the log; memory does not.
 pub fn fsck(dir: &Path, vkey: &str) -> Result<FsckReport, LedgerError> {
     let vkey = vkey.parse().map_err(LedgerError::Key)?;
-    let staged = dir.join(stage::PATH).exists();
-    let path = dir.join("checkpoint");
-    let broken = |what: String| LedgerError::damaged(path.clone(), what, RESTORE_FOLDER);
-    let note =
-        durable::read(&path, MAX_NOTE_BYTES as u64)?.ok_or_else(|| broken("it is missing".to_owned()))?;
-    let note = String::from_utf8(note).map_err(|_| broken("it is not text".to_owned()))?;
-    let head = note::open(&note, &vkey).map_err(|e| broken(e.to_string()))?;
+    let (head, _) = folder::head(dir, &vkey)?;
+    let bundles = head.size.div_ceil(WIDTH);
+    check(dir, &head, &dir.join(CHECKPOINT))?;
+    let logged = segment::read(dir, &vkey).ok().and_then(|found| Some(found.last()?.end));
+    Ok(FsckReport {
+        origin: head.origin,
+        size: head.size,
+        root: head.root,
+        bundles,
+        tiles: (0..8).map(|level| tile::count(head.size, level).div_ceil(WIDTH)).sum(),
+        staged: dir.join(stage::PATH).exists() || logged.is_some_and(|end| end > head.size),
+    })
+}
+
+/// Compares the files below `dir` with one another and with `head`, which stands in the file `whence`.
+pub(crate) fn check(dir: &Path, head: &Checkpoint, whence: &Path) -> Result<(), LedgerError> {
     let mut check = Check::new(dir);
     let bundles = head.size.div_ceil(WIDTH);
     let mut complete = true;
@@ -52,22 +64,12 @@ pub fn fsck(dir: &Path, vkey: &str) -> Result<FsckReport, LedgerError> {
             break;
         }
     }
-    let faults = if complete { check.conclude(&head, path)? } else { check.sure };
-    if !faults.is_empty() {
-        return Err(LedgerError::Unsound { faults });
-    }
-    Ok(FsckReport {
-        origin: head.origin,
-        size: head.size,
-        root: head.root,
-        bundles,
-        tiles: (0..8).map(|level| tile::count(head.size, level).div_ceil(WIDTH)).sum(),
-        staged,
-    })
+    let faults = if complete { check.conclude(head, whence)? } else { check.sure };
+    if faults.is_empty() { Ok(()) } else { Err(LedgerError::Unsound { faults }) }
 }
 
 /// A tree derived from one source, and the files above the leaves that disagree with it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Derived {
     edge: Edge,
     faults: Vec<Fault>,
@@ -78,7 +80,8 @@ struct Derived {
 struct Check<'a> {
     dir: &'a Path,
     from_bundles: Derived,
-    from_tiles: Derived,
+    /// As long as nothing is disputed, the one above.
+    from_tiles: Option<Derived>,
     /// Bundles that disagree with their tile, with their width.
     disputed: Vec<(u64, u64)>,
     /// What is wrong whatever the root says.
@@ -87,33 +90,32 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(dir: &'a Path) -> Self {
-        Self {
-            dir,
-            from_bundles: Derived::default(),
-            from_tiles: Derived::default(),
-            disputed: Vec::new(),
-            sure: Vec::new(),
-        }
+        let from_bundles = Derived::default();
+        Self { dir, from_bundles, from_tiles: None, disputed: Vec::new(), sure: Vec::new() }
     }
 
     /// Takes in one bundle and its tile; answers whether the leaves could be had from either.
     fn bundle(&mut self, index: u64, width: u64) -> Result<bool, LedgerError> {
-        let entries = self.tolerate(reader::bundle(self.dir, index, width))?;
+        let bundle = self.tolerate(reader::bundle(self.dir, index, width))?;
         let hashes = self.tolerate(reader::hashes(self.dir, Tile { kind: Kind::Level(0), index, width }))?;
-        let leaves: Option<Vec<Hash>> = entries.map(|all| all.iter().map(|e| leaf_hash(e)).collect());
-        if let (Some(leaves), Some(hashes)) = (&leaves, &hashes)
-            && leaves != hashes
-            && self.disputed.len() < MAX_FAULTS
-        {
-            self.disputed.push((index, width));
-        }
+        let leaves: Option<Vec<Hash>> = bundle.and_then(|bytes| {
+            tile::bundle_from_bytes(&bytes).map(|all| all.iter().map(|e| leaf_hash(e)).collect())
+        });
         let (Some(leaves), Some(hashes)) =
             (leaves.as_ref().or(hashes.as_ref()), hashes.as_ref().or(leaves.as_ref()))
         else {
             return Ok(false);
         };
+        if leaves != hashes {
+            self.from_tiles.get_or_insert_with(|| self.from_bundles.clone());
+            if self.disputed.len() < MAX_FAULTS {
+                self.disputed.push((index, width));
+            }
+        }
         self.from_bundles.grow(self.dir, leaves)?;
-        self.from_tiles.grow(self.dir, hashes)?;
+        if let Some(from_tiles) = &mut self.from_tiles {
+            from_tiles.grow(self.dir, hashes)?;
+        }
         Ok(true)
     }
 
@@ -130,10 +132,11 @@ impl<'a> Check<'a> {
     }
 
     /// All faults, by the tree that leads to the signed root.
-    fn conclude(mut self, head: &Checkpoint, checkpoint: PathBuf) -> Result<Vec<Fault>, LedgerError> {
+    fn conclude(mut self, head: &Checkpoint, whence: &Path) -> Result<Vec<Fault>, LedgerError> {
         self.from_bundles.finish(self.dir)?;
-        self.from_tiles.finish(self.dir)?;
-        let mut faults = self.sure;
+        if let Some(from_tiles) = &mut self.from_tiles {
+            from_tiles.finish(self.dir)?;
+        }
         let disputed = |kind: Kind, what: &str, recover: &'static str| {
             let fault = |(index, width): &(u64, u64)| Fault {
                 path: self.dir.join(Tile { kind, index: *index, width: *width }.path()),
@@ -142,21 +145,21 @@ impl<'a> Check<'a> {
             };
             self.disputed.iter().map(fault).collect::<Vec<_>>()
         };
+        let mut faults = self.sure;
         if self.from_bundles.edge.root() == head.root {
             faults.extend(disputed(Kind::Level(0), "its hashes are not those of the entries", RESTORE_TILE));
             faults.append(&mut self.from_bundles.faults);
-        } else if self.from_tiles.edge.root() == head.root {
-            faults.extend(disputed(
-                Kind::Entries,
-                "its entries are not the ones that were entered",
-                RESTORE_BUNDLE,
-            ));
-            faults.append(&mut self.from_tiles.faults);
+        } else if let Some(from_tiles) = &mut self.from_tiles
+            && from_tiles.edge.root() == head.root
+        {
+            let what = "its entries are not the ones that were entered";
+            faults.extend(disputed(Kind::Entries, what, RESTORE_BUNDLE));
+            faults.append(&mut from_tiles.faults);
         } else {
             let what = "it and its tile disagree, and neither leads to the signed root";
             faults.extend(disputed(Kind::Entries, what, RESTORE_BUNDLE));
             let what = format!("the {} entries do not lead to the root that it signs", head.size);
-            faults.push(Fault { path: checkpoint, what, recover: RESTORE_FOLDER });
+            faults.push(Fault { path: whence.to_owned(), what, recover: RESTORE_FOLDER });
         }
         faults.truncate(MAX_FAULTS);
         Ok(faults)
@@ -164,29 +167,37 @@ impl<'a> Check<'a> {
 }
 
 impl Derived {
+    /// Adds the leaves of one bundle.
     fn grow(&mut self, dir: &Path, leaves: &[Hash]) -> Result<(), LedgerError> {
+        let from = self.edge.size();
         for leaf in leaves {
-            for full in self.edge.push(*leaf) {
-                self.compare(dir, &full)?;
+            self.edge.push(*leaf);
+        }
+        for height in 1..TILE_HEIGHTS {
+            for full in self.edge.tiles(from, height).iter().filter(|r| r.tile.width == WIDTH) {
+                self.compare(dir, full)?;
             }
         }
+        self.edge.trim();
         Ok(())
     }
 
     fn finish(&mut self, dir: &Path) -> Result<(), LedgerError> {
-        for partial in self.edge.partials() {
-            self.compare(dir, &partial)?;
+        for height in 1..TILE_HEIGHTS {
+            if let Some(partial) = self.edge.partial(height) {
+                self.compare(dir, &partial)?;
+            }
         }
         Ok(())
     }
 
     /// Compares a derived tile above the leaves with its file.
     fn compare(&mut self, dir: &Path, derived: &Resource) -> Result<(), LedgerError> {
-        if derived.tile.kind == Kind::Level(0) || self.faults.len() >= MAX_FAULTS {
+        if self.faults.len() >= MAX_FAULTS {
             return Ok(());
         }
         match reader::hashes(dir, derived.tile) {
-            Ok(found) if tile::hashes_to_bytes(&found) == derived.bytes => {}
+            Ok(found) if found.as_flattened() == derived.bytes => {}
             Ok(_) => self.faults.push(Fault {
                 path: dir.join(derived.tile.path()),
                 what: "its hashes are not those of the tiles below".to_owned(),

@@ -7,32 +7,55 @@
 //! What may not come in: SQL, HTTP, the wall clock, any knowledge of cases, bills or devices. Entries are bytes
 //! here; [`Entry`] is the one small shape that Echo puts into them.
 //!
-//! Order of every batch: stage, tiles and bundles, checkpoint, drop the stage (see `writer.rs`).
+//! Order of every batch: one flush of a write-ahead log, then tiles, bundles and checkpoint, whose own flush comes
+//! later, for many batches at once (see `writer.rs`).
 
+mod appended;
 #[cfg(test)]
 mod crash_tests;
 mod disk;
 mod edge;
 mod entry;
 mod error;
+mod folder;
+mod frame;
 mod fsck;
+mod growth;
 mod hash;
+mod head;
+mod lock;
 mod log;
-mod note;
+pub mod note;
+mod parsers;
+#[cfg(test)]
+mod power;
+#[cfg(test)]
+mod power_tests;
 mod proof;
+mod prune;
 mod queue;
 mod reader;
+mod recovery;
+mod replay;
+mod segment;
 mod stage;
+mod state;
 mod tile;
 mod tree;
+mod wal;
+#[cfg(test)]
+mod wal_tests;
 mod writer;
 
+pub use appended::{Appended, InclusionProof};
 pub use entry::{Entry, EntryError, MAX_ECHO_ENTRY_BYTES};
 pub use error::{Fault, LedgerError};
+pub use folder::{Consistency, consistency, prove, verify_entry};
 pub use fsck::{FsckReport, fsck};
 pub use hash::leaf_hash;
 pub use log::Log;
 pub use note::{Checkpoint, MAX_NOTE_BYTES, verify_checkpoint, vkey_of};
+pub use parsers::check_parsers;
 pub use proof::{MAX_PROOF_BYTES, ProofError, Verified, verify_tlog_proof};
 pub use queue::{ADMISSION_WAIT, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, QUEUE_BYTES};
 pub use reader::{MAX_READ_BYTES, MAX_READ_ENTRIES};

@@ -5,20 +5,24 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
 use crate::{
+    appended::Appended,
     disk::Disk,
     error::LedgerError,
-    note, proof,
+    folder,
+    head::{Head, Snapshot},
+    note::{self, Checkpoint},
     queue::{self, ADMISSION_WAIT, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Queue, Request},
     reader::Reader,
     tile::MAX_ENTRY_BYTES,
     tree,
-    writer::{Head, Writer},
+    writer::Writer,
 };
 
 /// An append-only ledger. Clones are the same log; it closes when the last of them is dropped.
@@ -66,37 +70,47 @@ impl Drop for CloseAtEnd {
     }
 }
 
+/// How long a batch may wait for callers that were just answered, at most.
+const MAX_PATIENCE: Duration = Duration::from_millis(2);
+
 fn run(mut writer: Writer, queue: Arc<Queue>) {
     let queue = CloseAtEnd(queue);
-    while let Some(batch) = queue.0.take() {
+    let (mut expected, mut patience) = (1, Duration::ZERO);
+    while let Some(batch) = queue.0.take(expected, patience) {
+        let began = Instant::now();
         let mut entries = Vec::new();
         let mut waiters = Vec::with_capacity(batch.len());
         for request in batch {
-            waiters.push((request.entries.len() as u64, request.answer));
+            waiters.push((request.entries.len(), request.answer));
             entries.extend(request.entries);
             drop(request.room);
         }
-        let mut committed = writer.commit(entries);
+        let mut committed = writer.commit(entries).map(Vec::into_iter);
+        patience = (began.elapsed() / 2).min(MAX_PATIENCE);
+        expected = queue.0.waiting() + waiters.len();
         for (count, answer) in waiters {
-            let numbers = committed.clone().map(|first| (first..first + count).collect());
-            committed = committed.map(|first| first + count);
+            let mine = match &mut committed {
+                Ok(appended) => Ok(appended.by_ref().take(count).collect()),
+                Err(failure) => Err(failure.clone().into()),
+            };
             // Whoever no longer waits does not need the answer.
-            let _ = answer.send(numbers.map_err(LedgerError::from));
+            let _ = answer.send(mine);
         }
     }
+    writer.close();
 }
 
 impl Log {
     /// Opens the log in `dir` for writing, making it when there is none. `origin` is its name for ever, such as
     /// `echo.local/genesis/1a2b3c4d`. A batch that a crash interrupted is finished first.
     pub fn open(dir: &Path, origin: &str, key: SigningKey) -> Result<Self, LedgerError> {
-        Self::open_on(Disk::new(dir), origin, key)
-    }
-
-    pub(crate) fn open_on(disk: Disk, origin: &str, key: SigningKey) -> Result<Self, LedgerError> {
         if !note::is_name(origin) {
             return Err(LedgerError::Origin { origin: origin.to_owned() });
         }
+        Self::open_on(Disk::open(dir)?, origin, key)
+    }
+
+    pub(crate) fn open_on(disk: Disk, origin: &str, key: SigningKey) -> Result<Self, LedgerError> {
         let vkey = note::vkey_of(origin, &key.verifying_key());
         let dir = disk.dir().to_owned();
         let writer = Writer::open(disk, origin, key)?;
@@ -116,11 +130,11 @@ impl Log {
         })))
     }
 
-    /// Appends `entries` side by side and answers their numbers once they are durable and under a published
-    /// checkpoint; all of them or none. Appends that wait together share one batch. When the queue has no room,
+    /// Appends `entries` side by side and answers their numbers and proofs once they are durable and under a
+    /// published checkpoint; all of them or none. Appends that wait together share one batch. When the queue has no room,
     /// this waits up to [`ADMISSION_WAIT`]. Needs a Tokio runtime with time. Dropping the future does not take
     /// back what was already queued.
-    pub async fn append(&self, entries: Vec<Vec<u8>>) -> Result<Vec<u64>, LedgerError> {
+    pub async fn append(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, LedgerError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
@@ -140,52 +154,67 @@ impl Log {
 
     /// Entries under the latest checkpoint.
     pub fn size(&self) -> u64 {
-        self.0.head.get().edge.size()
+        self.head().size
     }
 
     /// The latest checkpoint, a signed note.
     pub fn checkpoint(&self) -> String {
-        self.0.head.get().checkpoint.clone()
+        self.0.head.get().checkpoint.to_string()
+    }
+
+    /// What the latest checkpoint says.
+    pub fn head(&self) -> Checkpoint {
+        self.0.head.get().head
+    }
+
+    /// The root that the log had at `size` entries, derived from the signed root of today.
+    pub fn root_at(&self, size: u64) -> Result<[u8; 32], LedgerError> {
+        let Snapshot { edge, head, .. } = self.0.head.get();
+        if size > head.size {
+            return Err(LedgerError::NoSuchSize { from: size, to: size, size: head.size });
+        }
+        Reader::new(&self.0.dir, &edge).root_at(size)
+    }
+
+    /// False after a failure that only opening the log anew can heal: nothing more is appended until then, and
+    /// what was appended last may or may not be in it.
+    pub fn settled(&self) -> bool {
+        self.0.head.settled()
     }
 
     /// Entry number `index`, checked against the signed root.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>, LedgerError> {
-        let head = self.0.head.get();
-        let missing = LedgerError::NoSuchEntry { index, size: head.edge.size() };
-        if index >= head.edge.size() {
+        let Snapshot { edge, head, .. } = self.0.head.get();
+        let missing = LedgerError::NoSuchEntry { index, size: head.size };
+        if index >= head.size {
             return Err(missing);
         }
-        let found = Reader::new(&self.0.dir, &head.edge).entries(index, index + 1)?;
+        let found = Reader::new(&self.0.dir, &edge).entries(index, index + 1)?;
         found.into_iter().next().ok_or(missing)
     }
 
     /// Entries from number `from` on, checked against the signed root: up to `max` of them, and never more than
     /// [`crate::MAX_READ_ENTRIES`] or [`crate::MAX_READ_BYTES`] at once. None beyond the end.
     pub fn entries(&self, from: u64, max: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
-        let head = self.0.head.get();
-        Reader::new(&self.0.dir, &head.edge).page(from, max)
+        let edge = self.0.head.get().edge;
+        Reader::new(&self.0.dir, &edge).page(from, max)
     }
 
     /// The inclusion proof of entry `index` under the latest checkpoint, as C2SP tlog-proof text.
     pub fn tlog_proof(&self, index: u64) -> Result<String, LedgerError> {
-        let head = self.0.head.get();
-        let size = head.edge.size();
-        if index >= size {
-            return Err(LedgerError::NoSuchEntry { index, size });
-        }
-        let path = tree::inclusion(&Reader::new(&self.0.dir, &head.edge), index, size)?;
-        Ok(proof::render(index, &path, &head.checkpoint))
+        let Snapshot { edge, head, checkpoint } = self.0.head.get();
+        folder::inclusion(&Reader::new(&self.0.dir, &edge), index, head.size, &checkpoint)
     }
 
     /// The proof that the log of `from` entries is the beginning of the log of `to` (RFC 6962, section 2.1.2), for
     /// [`crate::verify_consistency`]. Empty when `from` is 0 or equals `to`.
     pub fn consistency(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, LedgerError> {
-        let head = self.0.head.get();
-        let size = head.edge.size();
+        let Snapshot { edge, head, .. } = self.0.head.get();
+        let size = head.size;
         if from > to || to > size {
             return Err(LedgerError::NoSuchSize { from, to, size });
         }
-        tree::consistency(&Reader::new(&self.0.dir, &head.edge), from, to)
+        tree::consistency(&Reader::new(&self.0.dir, &edge), from, to)
     }
 
     /// The verifier key, as in `log.vkey`: `name+hash+base64`.
@@ -203,7 +232,8 @@ impl Log {
         &self.0.origin
     }
 
-    /// Finishes what was queued, stops the writer and releases the lock. Reading goes on. Blocks until done.
+    /// Finishes what was queued, makes every file durable in its place, stops the writer and releases the lock.
+    /// Reading goes on. Blocks until done.
     pub fn close(&self) {
         self.0.close();
     }
@@ -232,6 +262,6 @@ mod tests {
         let full = Arc::clone(&log.0.queue.room).try_acquire_many_owned(all).unwrap();
         assert!(matches!(log.append(vec![vec![1]]).await, Err(LedgerError::Busy)));
         drop(full);
-        assert_eq!(log.append(vec![vec![1]]).await.unwrap(), [0]);
+        assert_eq!(log.append(vec![vec![1]]).await.unwrap()[0].index, 0);
     }
 }

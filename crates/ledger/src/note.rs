@@ -6,10 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    hash::Hash,
-    proof::{ProofError, malformed},
-};
+use crate::proof::{ProofError, malformed};
 
 /// The longest signed note that is read, in bytes: room for a checkpoint and 16 post-quantum signatures.
 pub const MAX_NOTE_BYTES: usize = 256 * 1024;
@@ -32,7 +29,9 @@ pub struct Checkpoint {
 }
 
 /// A verifier key: `name+hash+base64(0x01 || key)`, as `golang.org/x/mod/sumdb/note` writes it.
-pub(crate) struct Vkey {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vkey {
+    /// The log's name.
     pub name: String,
     id: [u8; 4],
     key: VerifyingKey,
@@ -40,13 +39,23 @@ pub(crate) struct Vkey {
 
 impl Vkey {
     /// The verifier key of `name` and `key`.
-    pub fn new(name: &str, key: VerifyingKey) -> Self {
+    pub(crate) fn new(name: &str, key: VerifyingKey) -> Self {
         let hash = Sha256::new()
             .chain_update(name)
             .chain_update([b'\n', ED25519])
             .chain_update(key.as_bytes())
             .finalize();
         Self { name: name.to_owned(), id: [hash[0], hash[1], hash[2], hash[3]], key }
+    }
+
+    /// The four bytes that name the key in signature lines.
+    pub fn id(&self) -> [u8; 4] {
+        self.id
+    }
+
+    /// The 32 bytes of the Ed25519 key.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.key.to_bytes()
     }
 
     /// As text.
@@ -79,19 +88,19 @@ pub fn vkey_of(origin: &str, key: &VerifyingKey) -> String {
 }
 
 /// Whether `name` may name a key, and so a log: not empty, no spaces, no plus, no control characters.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let bad = |c: char| c.is_whitespace() || c.is_control() || c == '+';
     !name.is_empty() && name.len() <= MAX_ORIGIN_BYTES && !name.contains(bad)
 }
 
 /// Reads a decimal number as the specifications write them: digits alone, no leading zero.
-pub(crate) fn decimal(text: &str) -> Option<u64> {
+pub fn decimal(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     plain.then(|| text.parse().ok()).flatten()
 }
 
 /// Reads a hash in base64.
-pub(crate) fn hash_from_base64(text: &str) -> Option<Hash> {
+pub fn hash_from_base64(text: &str) -> Option<[u8; 32]> {
     STANDARD.decode(text).ok()?.try_into().ok()
 }
 
@@ -107,7 +116,7 @@ impl Checkpoint {
     }
 
     /// Reads the text of a checkpoint. Extension lines are allowed and ignored.
-    fn parse(text: &str) -> Result<Self, ProofError> {
+    pub fn parse(text: &str) -> Result<Self, ProofError> {
         let parse = || {
             let mut lines = text.strip_suffix('\n')?.split('\n');
             let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
@@ -161,14 +170,15 @@ pub(crate) fn open(note: &str, vkey: &Vkey) -> Result<Checkpoint, ProofError> {
     Ok(checkpoint)
 }
 
-/// The text (with its last newline) and the signature lines.
-fn split(note: &str) -> Option<(&str, Vec<&str>)> {
+/// The text (with its last newline) and the signature lines of a signed note.
+pub fn split(note: &str) -> Option<(&str, Vec<&str>)> {
     let middle = note.rfind("\n\n")?;
     let lines: Vec<&str> = note[middle + 2..].strip_suffix('\n')?.split('\n').collect();
     (lines.len() <= MAX_SIGNATURES).then_some((&note[..=middle], lines))
 }
 
-fn signature(line: &str) -> Option<(&str, Vec<u8>)> {
+/// The key's name and the decoded signature (key id first) of a note's signature line, which is without its line feed.
+pub fn signature(line: &str) -> Option<(&str, Vec<u8>)> {
     let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
     let signature = STANDARD.decode(signature).ok()?;
     is_name(name).then_some((name, signature))

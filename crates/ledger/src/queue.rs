@@ -3,12 +3,12 @@
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::error::LedgerError;
+use crate::{appended::Appended, error::LedgerError};
 
 /// The most entries in one append, and in one batch.
 pub const MAX_BATCH_ENTRIES: usize = 1024;
@@ -21,7 +21,7 @@ pub const ADMISSION_WAIT: Duration = Duration::from_millis(if cfg!(test) { 50 } 
 /// What an entry costs in memory besides its bytes.
 const ENTRY_OVERHEAD: usize = 64;
 
-pub(crate) type Answer = Result<Vec<u64>, LedgerError>;
+pub(crate) type Answer = Result<Vec<Appended>, LedgerError>;
 
 /// One append that waits.
 pub(crate) struct Request {
@@ -46,6 +46,8 @@ pub(crate) fn cost(entries: &[Vec<u8>]) -> u32 {
 #[derive(Default)]
 struct Waiting {
     requests: VecDeque<Request>,
+    /// At so many requests the writer is woken; none when it does not wait.
+    wanted: usize,
     closed: bool,
 }
 
@@ -77,17 +79,38 @@ impl Queue {
             return false;
         }
         waiting.requests.push_back(request);
+        let enough = waiting.requests.len() == waiting.wanted;
         drop(waiting);
-        self.wake.notify_one();
+        if enough {
+            self.wake.notify_one();
+        }
         true
     }
 
-    /// The next batch: what waits, as far as it fits one. Blocks; nothing when the queue is closed and drained.
-    pub fn take(&self) -> Option<Vec<Request>> {
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().requests.len()
+    }
+
+    /// The next batch: what waits, as far as it fits one. Blocks; nothing when the queue is closed and drained. For
+    /// up to `patience` it waits until `expected` requests are there: callers that were just answered mostly come
+    /// again at once, and one flush for all of them is worth more than two for half of them each.
+    pub fn take(&self, expected: usize, patience: Duration) -> Option<Vec<Request>> {
+        let began = Instant::now();
         let mut waiting = self.lock();
-        while waiting.requests.is_empty() && !waiting.closed {
-            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let left = patience.saturating_sub(began.elapsed());
+            waiting.wanted = if left.is_zero() { 1 } else { expected.clamp(1, MAX_BATCH_ENTRIES) };
+            if waiting.closed || waiting.requests.len() >= waiting.wanted {
+                break;
+            }
+            waiting = if left.is_zero() || waiting.wanted == 1 {
+                self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.wake.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
+            };
         }
+        waiting.wanted = 0;
         let (mut batch, mut entries, mut bytes) = (Vec::new(), 0, 0);
         while let Some(next) = waiting.requests.front() {
             entries += next.entries.len();
@@ -126,7 +149,7 @@ mod tests {
     }
 
     fn taken(queue: &Queue) -> Vec<usize> {
-        queue.take().unwrap().iter().map(|r| r.entries.len()).collect()
+        queue.take(1, Duration::ZERO).unwrap().iter().map(|r| r.entries.len()).collect()
     }
 
     #[test]
@@ -150,6 +173,23 @@ mod tests {
         let late = Request { entries: Vec::new(), answer: oneshot::channel().0, room };
         assert!(!queue.put(late));
         assert_eq!(taken(&queue), [2]);
-        assert!(queue.take().is_none());
+        assert!(queue.take(1, Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn a_batch_waits_for_those_who_are_expected_but_not_for_long() {
+        let queue = Arc::new(Queue::new());
+        assert!(put(&queue, 1, 1));
+        assert_eq!(queue.take(2, Duration::from_millis(1)).unwrap().len(), 1);
+        let theirs = Arc::clone(&queue);
+        let patient = std::thread::spawn(move || theirs.take(3, Duration::from_mins(10)).unwrap().len());
+        for _ in 0..3 {
+            assert!(put(&queue, 1, 1));
+        }
+        assert_eq!(patient.join().unwrap(), 3);
+        let theirs = Arc::clone(&queue);
+        let patient = std::thread::spawn(move || theirs.take(3, Duration::from_mins(10)).is_none());
+        queue.close();
+        assert!(patient.join().unwrap());
     }
 }

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::HashMap, path::Path, rc::Rc};
 use crate::{
     edge::Edge,
     error::{LedgerError, RESTORE_BUNDLE, RESTORE_TILE},
-    hash::{Hash, leaf_hash, perfect},
+    hash::{Hash, empty_root, leaf_hash, perfect},
     tile::{self, Kind, MAX_BUNDLE_BYTES, MAX_TILE_BYTES, Tile, WIDTH},
     tree::Nodes,
 };
@@ -41,16 +41,18 @@ pub(crate) fn hashes(dir: &Path, tile: Tile) -> Result<Vec<Hash>, LedgerError> {
     tile::hashes_from_bytes(&bytes, tile.width).ok_or_else(|| wrong(dir, tile, "it is cut short"))
 }
 
-/// The entries of the bundle `index` of `width`, not yet checked against anything.
-pub(crate) fn bundle(dir: &Path, index: u64, width: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+/// The bytes of the first `width` entries of the bundle `index`, not yet checked against anything.
+pub(crate) fn bundle(dir: &Path, index: u64, width: u64) -> Result<Vec<u8>, LedgerError> {
     let tile = Tile { kind: Kind::Entries, index, width };
-    let bytes = read(dir, tile, MAX_BUNDLE_BYTES)?;
-    let mut entries = tile::bundle_from_bytes(&bytes).unwrap_or_default();
+    let mut bytes = read(dir, tile, MAX_BUNDLE_BYTES)?;
+    let entries = tile::bundle_from_bytes(&bytes).unwrap_or_default();
     if (entries.len() as u64) < width {
         return Err(wrong(dir, tile, "it does not hold the entries that it should"));
     }
-    entries.truncate(usize::try_from(width).unwrap_or(usize::MAX));
-    Ok(entries)
+    let width = usize::try_from(width).unwrap_or(usize::MAX);
+    let length = entries[..width].iter().map(|e| e.len() + 2).sum();
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 type Hashes = Rc<Vec<Hash>>;
@@ -96,24 +98,27 @@ impl<'a> Reader<'a> {
     pub fn entries(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         let index = from / WIDTH;
         let width = (self.edge.size() - index * WIDTH).min(WIDTH);
-        let entries = bundle(self.dir, index, width)?;
+        let bundle = bundle(self.dir, index, width)?;
+        let entries = tile::bundle_from_bytes(&bundle).unwrap_or_default();
         let hashes = self.tile(0, index)?;
         let mut found = Vec::new();
         for (number, (entry, hash)) in (index * WIDTH..).zip(entries.into_iter().zip(hashes.iter())) {
             if !(from..to).contains(&number) {
                 continue;
             }
-            if leaf_hash(&entry) != *hash {
+            if leaf_hash(entry) != *hash {
                 let name = Tile { kind: Kind::Entries, index, width };
-                return Err(wrong(
-                    self.dir,
-                    name,
-                    &format!("entry {number} is not the one that was entered"),
-                ));
+                let what = format!("entry {number} is not the one that was entered");
+                return Err(wrong(self.dir, name, &what));
             }
-            found.push(entry);
+            found.push(entry.to_vec());
         }
         Ok(found)
+    }
+
+    /// The root over the first `size` entries, of which there are so many.
+    pub fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        if size == 0 { Ok(empty_root()) } else { self.range(0, size) }
     }
 
     /// Entries from number `from` on, up to `max` of them and the bounds of one read.

@@ -55,6 +55,14 @@ impl Tile {
         Self { width: WIDTH, ..*self }
     }
 
+    /// The level of tiles whose entries or hashes it holds.
+    pub fn level(&self) -> u8 {
+        match self.kind {
+            Kind::Level(level) => level,
+            Kind::Entries => 0,
+        }
+    }
+
     /// The path without any width: three digits an element, all but the last with an `x` before them.
     fn folder(&self) -> PathBuf {
         let mut path = PathBuf::from("tile");
@@ -93,11 +101,6 @@ pub(crate) fn completed(from: u64, to: u64) -> Vec<Tile> {
     tiles
 }
 
-/// The bytes of a tile of hashes.
-pub(crate) fn hashes_to_bytes(hashes: &[Hash]) -> Vec<u8> {
-    hashes.concat()
-}
-
 /// The first `width` hashes in a tile's bytes; nothing when it does not hold so many or is not made of hashes.
 pub(crate) fn hashes_from_bytes(bytes: &[u8], width: u64) -> Option<Vec<Hash>> {
     let (hashes, rest) = bytes.as_chunks::<32>();
@@ -105,24 +108,19 @@ pub(crate) fn hashes_from_bytes(bytes: &[u8], width: u64) -> Option<Vec<Hash>> {
     rest.is_empty().then(|| hashes.get(..width).map(<[Hash]>::to_vec))?
 }
 
-/// The bytes of a bundle. Entries longer than [`MAX_ENTRY_BYTES`] were refused before they came here.
-pub(crate) fn bundle_to_bytes(entries: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(entries.iter().map(|e| e.len() + 2).sum());
-    for entry in entries {
-        let length =
-            u16::try_from(entry.len()).expect("entries are checked against MAX_ENTRY_BYTES at the door");
-        bytes.extend(length.to_be_bytes());
-        bytes.extend(entry);
-    }
-    bytes
+/// Adds an entry to a bundle's bytes. Longer ones than [`MAX_ENTRY_BYTES`] were refused before they came here.
+pub(crate) fn add_to_bundle(bytes: &mut Vec<u8>, entry: &[u8]) {
+    let length = u16::try_from(entry.len()).expect("entries are checked against MAX_ENTRY_BYTES at the door");
+    bytes.extend(length.to_be_bytes());
+    bytes.extend(entry);
 }
 
 /// All entries in a bundle's bytes; nothing when a length points beyond the end.
-pub(crate) fn bundle_from_bytes(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn bundle_from_bytes(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let mut entries = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
         let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        entries.push(entry.to_vec());
+        entries.push(entry);
         bytes = rest;
     }
     bytes.is_empty().then_some(entries)
@@ -157,9 +155,12 @@ mod tests {
     proptest! {
         #[test]
         fn bundles_read_back(entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..40)) {
-            let bytes = bundle_to_bytes(&entries);
+            let mut bytes = Vec::new();
+            for entry in &entries {
+                add_to_bundle(&mut bytes, entry);
+            }
             prop_assert_eq!(bundle_from_bytes(&bytes[..bytes.len() - 1]).filter(|e| e.len() == entries.len()), None);
-            prop_assert_eq!(bundle_from_bytes(&bytes), Some(entries));
+            prop_assert_eq!(bundle_from_bytes(&bytes), Some(entries.iter().map(Vec::as_slice).collect()));
         }
 
         #[test]

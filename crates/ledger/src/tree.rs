@@ -11,6 +11,13 @@ pub(crate) trait Nodes {
     type Error;
     /// The root over the entries `index << level .. (index + 1) << level`.
     fn node(&self, level: u32, index: u64) -> Result<Hash, Self::Error>;
+    /// The root over the entries `lo..hi`; `lo` is a multiple of the power of two that covers the range.
+    fn range(&self, lo: u64, hi: u64) -> Result<Hash, Self::Error>
+    where
+        Self: Sized,
+    {
+        range(self, lo, hi)
+    }
 }
 
 /// The largest power of two that is smaller than `n`, for `n` of two or more.
@@ -19,14 +26,14 @@ fn split(n: u64) -> u64 {
 }
 
 /// The root over the entries `lo..hi`; `lo` is a multiple of the power of two that covers the range.
-fn range<N: Nodes>(nodes: &N, lo: u64, hi: u64) -> Result<Hash, N::Error> {
+pub(crate) fn range<N: Nodes>(nodes: &N, lo: u64, hi: u64) -> Result<Hash, N::Error> {
     let count = hi - lo;
     if count.is_power_of_two() {
         let level = count.ilog2();
         return nodes.node(level, lo >> level);
     }
     let middle = lo + split(count);
-    Ok(node_hash(&range(nodes, lo, middle)?, &range(nodes, middle, hi)?))
+    Ok(node_hash(&nodes.range(lo, middle)?, &nodes.range(middle, hi)?))
 }
 
 /// The audit path of `index` in the tree of `size` entries, leaf's sibling first (RFC 6962, section 2.1.1).
@@ -36,10 +43,10 @@ pub(crate) fn inclusion<N: Nodes>(nodes: &N, index: u64, size: u64) -> Result<Ve
     while hi - lo > 1 {
         let middle = lo + split(hi - lo);
         if index < middle {
-            path.push(range(nodes, middle, hi)?);
+            path.push(nodes.range(middle, hi)?);
             hi = middle;
         } else {
-            path.push(range(nodes, lo, middle)?);
+            path.push(nodes.range(lo, middle)?);
             lo = middle;
         }
     }
@@ -57,16 +64,16 @@ pub(crate) fn consistency<N: Nodes>(nodes: &N, from: u64, to: u64) -> Result<Vec
     while from != hi {
         let middle = lo + split(hi - lo);
         if from <= middle {
-            path.push(range(nodes, middle, hi)?);
+            path.push(nodes.range(middle, hi)?);
             hi = middle;
         } else {
-            path.push(range(nodes, lo, middle)?);
+            path.push(nodes.range(lo, middle)?);
             lo = middle;
             known = false;
         }
     }
     if !known {
-        path.push(range(nodes, lo, hi)?);
+        path.push(nodes.range(lo, hi)?);
     }
     path.reverse();
     Ok(path)

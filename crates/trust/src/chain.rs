@@ -139,13 +139,18 @@ impl TrustChain {
     /// Adds `next`, signed by `signers`, who must meet the thresholds of the newest root and of `next`'s.
     /// An expired chain may be extended. On an error the chain is as it was.
     pub fn extend(&mut self, next: &Registry, signers: &[&KeyPair]) -> Result<(), TrustError> {
+        self.append(signed(next, signers)?).map(drop)
+    }
+
+    /// Adds the version in `envelope`, whose signatures were gathered elsewhere; they must meet the same
+    /// thresholds as those of [`TrustChain::extend`]. On an error the chain is as it was.
+    pub fn append(&mut self, envelope: Envelope) -> Result<Registry, TrustError> {
         if self.versions.len() >= MAX_VERSIONS {
             return Err(TrustError::Malformed(format!("more than {MAX_VERSIONS} versions")));
         }
-        let envelope = signed(next, signers)?;
-        follow(&self.newest()?, &envelope)?;
+        let next = follow(&self.newest()?, &envelope)?;
         self.versions.push(envelope);
-        Ok(())
+        Ok(next)
     }
 
     /// The newest registry by the chain's own signatures, whatever the time and whoever pinned it: for the

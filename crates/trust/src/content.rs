@@ -1,16 +1,18 @@
 //! Signed content: `FILE` with its detached signature `FILE.sig`, for playbooks, intakes and policies.
 //!
 //! `FILE.sig` is a DSSE envelope in JSON whose payload names the file, its SHA-256 and its size. The name is
-//! signed too, so a good file cannot be passed off as another one.
+//! signed too, so a good file cannot be passed off as another one. A file without a good signature is refused,
+//! unless an [exception](crate::exception) of the operator's names its exact bytes and is in force.
 
 use std::path::{Path, PathBuf};
 
 use durable::{DurableError, Mode};
-use echo_core::Digest;
+use echo_core::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     dsse::{DsseError, Envelope},
+    exception::{ExceptedKind, Exception, Exceptions},
     key::KeyPair,
     registry::{Registry, TrustError},
     role::KeyRole,
@@ -84,6 +86,14 @@ pub enum ContentError {
         /// What was signed.
         signed: String,
     },
+    /// There is an exception for the file, but not one that lets it in.
+    #[error("{source}; its exception does not count: {why}")]
+    NotExcepted {
+        /// Why the file is not taken by its signature.
+        source: Box<ContentError>,
+        /// Why it is not taken by its exception.
+        why: String,
+    },
     /// There is no such file.
     #[error("{} does not exist: check the path", .0.display())]
     Missing(PathBuf),
@@ -128,6 +138,53 @@ pub fn verify(
         return Err(ContentError::Altered(name.to_owned()));
     }
     Ok(())
+}
+
+/// A content file, as it was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Offered<'a> {
+    /// What kind of file it is; nothing for a kind that no exception may let in.
+    pub kind: Option<ExceptedKind>,
+    /// Its name, without folders.
+    pub name: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+    /// What its `.sig` holds; empty when there is none.
+    pub signature: &'a [u8],
+}
+
+/// By what a file is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Its author signed it.
+    Signed,
+    /// The operator's exception lets these bytes in, until it is over.
+    Excepted(Exception),
+}
+
+/// Whether a file is taken at `now`: by its author's signature, or by an exception that is in force.
+pub fn admit(
+    offered: Offered<'_>,
+    registry: &Registry,
+    exceptions: Option<&Exceptions>,
+    now: Timestamp,
+) -> Result<Admission, ContentError> {
+    let Offered { kind, name, bytes, signature } = offered;
+    let Err(source) = verify(name, bytes, signature, registry, KeyRole::PlaybookAuthor) else {
+        return Ok(Admission::Signed);
+    };
+    let about = exceptions.zip(kind).and_then(|(all, kind)| all.about(kind, name));
+    let Some(exception) = about else { return Err(source) };
+    let why = if exception.sha256 != Digest::of(bytes) {
+        format!("it is for the bytes with the digest {}", exception.sha256)
+    } else if now < exception.from {
+        format!("it begins on {}", exception.from)
+    } else if exception.in_force(now) {
+        return Ok(Admission::Excepted(exception.clone()));
+    } else {
+        format!("it ended on {}", exception.until)
+    };
+    Err(ContentError::NotExcepted { source: Box::new(source), why })
 }
 
 /// Reads the file at `path`, once its `.sig` beside it is good.

@@ -49,6 +49,11 @@ pub enum DsseError {
     /// A signature by a known key does not verify.
     #[error("the signature of key {0} does not match: the document was changed after it was signed")]
     BadSignature(KeyId),
+    /// Two envelopes that should hold the same document do not.
+    #[error(
+        "the two envelopes hold different documents: only signatures over the same bytes can be put together"
+    )]
+    OtherDocument,
     /// The envelope is not well formed.
     #[error("malformed envelope: {0}")]
     Malformed(String),
@@ -79,6 +84,41 @@ impl Envelope {
         keys: &[&KeyPair],
     ) -> Result<Self, serde_json::Error> {
         Ok(Self::sign_bytes(payload_type, &serde_json::to_vec(document)?, keys))
+    }
+
+    /// Adds the signature of `key` over the same payload. Whether it was not there before. The ledger entry of the
+    /// envelope names its bytes without the new signature: add to a copy.
+    pub fn add_signature(&mut self, key: &KeyPair) -> Result<bool, DsseError> {
+        let message = pre_authentication_encoding(&self.payload_type, &self.payload_unchecked()?);
+        self.add(EnvelopeSignature { keyid: key.id(), sig: STANDARD.encode(key.sign(&message)) })
+    }
+
+    /// Takes over the signatures of another envelope over the same payload. How many were not there before. Nothing
+    /// is verified here; on an error the envelope is as it was.
+    pub fn merge(&mut self, other: &Self) -> Result<usize, DsseError> {
+        if self.payload_type != other.payload_type || self.payload != other.payload {
+            return Err(DsseError::OtherDocument);
+        }
+        let mut merged = self.clone();
+        let mut added = 0;
+        for signature in &other.signatures {
+            added += usize::from(merged.add(signature.clone())?);
+        }
+        *self = merged;
+        Ok(added)
+    }
+
+    fn add(&mut self, signature: EnvelopeSignature) -> Result<bool, DsseError> {
+        if self.signatures.contains(&signature) {
+            return Ok(false);
+        }
+        if self.signatures.len() >= MAX_SIGNATURES {
+            return Err(DsseError::Malformed(format!(
+                "there is no room for more than {MAX_SIGNATURES} signatures"
+            )));
+        }
+        self.signatures.push(signature);
+        Ok(true)
     }
 
     /// The payload without any check of who signed it. Use [`Envelope::verify`] wherever it matters.
@@ -169,6 +209,35 @@ mod tests {
         assert_eq!(twice.verify_bytes(KIND, &allowed, 2), Err(DsseError::Unsigned));
         let both = Envelope::sign_bytes(KIND, b"{}", &[&a, &b]);
         assert_eq!(both.verify_bytes(KIND, &allowed, 2).unwrap(), b"{}");
+    }
+
+    #[test]
+    fn signatures_over_one_document_come_together() {
+        let (a, b) = keys();
+        let allowed = [a.public(), b.public()];
+        let mut first = Envelope::sign_bytes(KIND, b"{}", &[&a]);
+        let second = Envelope::sign_bytes(KIND, b"{}", &[&b]);
+        assert_eq!(first.add_signature(&a), Ok(false), "the same key twice is once");
+        assert_eq!(first.merge(&second), Ok(1));
+        assert_eq!(first.merge(&second), Ok(0));
+        assert_eq!(first, Envelope::sign_bytes(KIND, b"{}", &[&a, &b]));
+        first.verify_bytes(KIND, &allowed, 2).unwrap();
+        let other = Envelope::sign_bytes(KIND, b"[]", &[&b]);
+        assert_eq!(first.merge(&other), Err(DsseError::OtherDocument));
+    }
+
+    #[test]
+    fn an_envelope_takes_no_more_signatures_than_its_bound() {
+        let source = SeededEntropy::new(4);
+        let mut envelope = Envelope::sign_bytes(KIND, b"{}", &[]);
+        for _ in 0..MAX_SIGNATURES {
+            assert_eq!(envelope.add_signature(&KeyPair::generate(&source)), Ok(true));
+        }
+        let full = envelope.clone();
+        let more = Envelope::sign_bytes(KIND, b"{}", &[&KeyPair::generate(&source)]);
+        assert!(envelope.add_signature(&KeyPair::generate(&source)).is_err());
+        assert!(envelope.merge(&more).is_err());
+        assert_eq!(envelope, full);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod lock;
 mod offline;
 mod passphrase;
 mod record;
+mod rotation;
 mod seal;
 mod sealed_file;
 
@@ -41,6 +42,7 @@ pub use self::{
         Kdf, MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES, MAX_PASSPHRASE, MIN_MEMORY_KIB, MIN_PASSPHRASE,
     },
     record::{KeyAlgorithm, KeyRecord, KeyState},
+    rotation::new_exported,
 };
 
 /// The keystore's file in the home directory.
@@ -115,7 +117,9 @@ impl Keystore {
         };
         let mut made = Self { path, lock, kdf: Kdf::default(), keys: Keys::default() };
         made.change(mint, |keys| {
-            KeyRole::ALL.into_iter().try_for_each(|role| add(keys, role, None, mint).map(drop))
+            KeyRole::ALL
+                .into_iter()
+                .try_for_each(|role| add(keys, role, KeyState::Active, None, mint).map(drop))
         })?;
         Ok(made)
     }
@@ -224,10 +228,10 @@ impl Keystore {
         self.change(mint, |keys| {
             for record in &mut keys.records {
                 if record.role == role && record.state == KeyState::Active {
-                    record.state = KeyState::Retiring;
+                    record.put(KeyState::Retiring, mint.now());
                 }
             }
-            add(keys, role, expires, mint)
+            add(keys, role, KeyState::Active, expires, mint)
         })
     }
 
@@ -237,11 +241,8 @@ impl Keystore {
             let found = keys.records.iter_mut().find(|r| r.id == *id);
             let record = found.ok_or_else(|| KeystoreError::UnknownKey(id.clone()))?;
             // Revoked is for ever; retiring it again must not undo it.
-            if revoked || record.state == KeyState::Revoked {
-                record.state = KeyState::Revoked;
-            } else {
-                record.state = KeyState::Retired;
-            }
+            let gone = revoked || record.state == KeyState::Revoked;
+            record.put(if gone { KeyState::Revoked } else { KeyState::Retired }, mint.now());
             Ok(record.clone())
         })
     }
@@ -270,10 +271,11 @@ fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
-/// A fresh active key for `role`. The one before must be out of the way.
+/// A fresh key for `role`. When it is active, the one before must be out of the way.
 fn add(
     keys: &mut Keys,
     role: KeyRole,
+    state: KeyState,
     expires: Option<Timestamp>,
     mint: &Mint,
 ) -> Result<KeyRecord, KeystoreError> {
@@ -286,9 +288,10 @@ fn add(
         algorithm: KeyAlgorithm::Ed25519,
         public: pair.public(),
         role,
-        state: KeyState::Active,
+        state,
         created: mint.now(),
         expires,
+        since: None,
     };
     keys.secrets.insert(record.id.clone(), Secret::Here(pair));
     keys.records.push(record.clone());

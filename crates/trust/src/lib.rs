@@ -9,10 +9,12 @@
 //!
 //! What may not come in: SQL, HTTP, the ledger, any knowledge of cases, bills or playbooks.
 
+pub mod attestation;
 pub mod chain;
 pub mod content;
 pub mod did;
 pub mod dsse;
+pub mod exception;
 pub mod fulfilment;
 pub mod key;
 pub mod keystore;
@@ -30,6 +32,6 @@ pub use fulfilment::{Fulfilment, Posture};
 pub use key::{KeyId, KeyPair, PublicKey};
 pub use keystore::{KeyRecord, KeyState, Keystore, KeystoreError, Protection, Unlock};
 pub use manifest::NodeManifest;
-pub use registry::{LogKey, Registry, Revocation, RoleKeys, TrustError};
+pub use registry::{LogKey, Registry, Retirement, Revocation, RoleKeys, TrustError};
 pub use role::KeyRole;
 pub use statement::{Statement, Subject};

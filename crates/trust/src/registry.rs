@@ -1,5 +1,7 @@
 //! The trust registry: which keys may sign in which role, and which are revoked.
 
+mod history;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -16,15 +18,19 @@ use crate::{
     role::KeyRole,
 };
 
+pub use self::history::Retirement;
+
 /// The payload type of a registry's envelope.
 pub const REGISTRY_TYPE: &str = "application/vnd.echo.trust-registry.v1+json";
 /// The most keys one role may list.
 pub const MAX_ROLE_KEYS: usize = 64;
 /// The most revocations one registry may list.
 pub const MAX_REVOKED: usize = 4096;
+/// The most retired keys one registry may list.
+pub const MAX_RETIRED: usize = 4096;
 /// The most logs one registry may list.
 pub const MAX_LOGS: usize = 16;
-/// The most bytes a revocation's reason, a log's origin or its verifier key may have.
+/// The most bytes the reason of a revocation or retirement, a log's origin or its verifier key may have.
 pub const MAX_TEXT: usize = 512;
 
 /// One version of the trust registry.
@@ -44,6 +50,9 @@ pub struct Registry {
     /// Keys that count no more, in any role, whenever they signed.
     #[serde(default)]
     pub revoked: Vec<Revocation>,
+    /// Keys that sign nothing new; what was in a ledger by their day still counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retirement>,
     /// The logs by name (`genesis`, `aeterna`) with the keys that sign their checkpoints.
     #[serde(default)]
     pub logs: BTreeMap<String, LogKey>,
@@ -207,6 +216,7 @@ impl Registry {
             root: of(KeyRole::Root),
             roles: others.map(|role| (role, of(role))).filter(|(_, held)| !held.keys.is_empty()).collect(),
             revoked: Vec::new(),
+            retired: Vec::new(),
             logs: BTreeMap::new(),
         }
     }
@@ -228,7 +238,8 @@ impl Registry {
         self.revoked.iter().find(|r| r.key == *key)
     }
 
-    /// The JSON document in `envelope`, once enough keys of `role` have signed it.
+    /// The JSON document in `envelope`, once enough keys of `role` have signed it: those that sign now. For a
+    /// document that lies in a ledger since some time, see [`Registry::verify_at`].
     pub fn verify<T: DeserializeOwned>(
         &self,
         role: KeyRole,
@@ -267,10 +278,19 @@ impl Registry {
         }
     }
 
-    fn role(&self, role: KeyRole) -> Option<&RoleKeys> {
+    /// Who signs in `role`, the revoked included; nobody when the registry does not know the role.
+    pub fn role(&self, role: KeyRole) -> Option<&RoleKeys> {
         match role {
             KeyRole::Root => Some(&self.root),
             other => self.roles.get(&other),
+        }
+    }
+
+    /// As [`Registry::role`], to make the next version of it.
+    pub fn role_mut(&mut self, role: KeyRole) -> Option<&mut RoleKeys> {
+        match role {
+            KeyRole::Root => Some(&mut self.root),
+            other => self.roles.get_mut(&other),
         }
     }
 
@@ -297,6 +317,9 @@ impl Registry {
         }
         if self.revoked.len() > MAX_REVOKED || self.revoked.iter().any(|r| r.reason.len() > MAX_TEXT) {
             return fail(format!("more than {MAX_REVOKED} revocations, or a reason beyond {MAX_TEXT} bytes"));
+        }
+        if let Err(why) = history::check(self) {
+            return fail(why);
         }
         let long = |log: &LogKey| log.origin.len() > MAX_TEXT || log.vkey.len() > MAX_TEXT;
         if self.logs.len() > MAX_LOGS || self.logs.values().any(long) {

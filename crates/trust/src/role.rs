@@ -26,11 +26,13 @@ pub enum KeyRole {
     Attestor,
     /// Access tokens.
     Session,
+    /// Cosignatures on the checkpoints of others' logs.
+    Witness,
 }
 
 impl KeyRole {
     /// Every role.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Root,
         Self::Operator,
         Self::PlaybookAuthor,
@@ -40,6 +42,7 @@ impl KeyRole {
         Self::Receipts,
         Self::Attestor,
         Self::Session,
+        Self::Witness,
     ];
 
     /// The role's name, as files carry it.
@@ -54,6 +57,7 @@ impl KeyRole {
             Self::Receipts => "receipts",
             Self::Attestor => "attestor",
             Self::Session => "session",
+            Self::Witness => "witness",
         }
     }
 }

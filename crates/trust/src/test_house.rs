@@ -46,6 +46,7 @@ fn record(role: KeyRole, key: &KeyPair) -> KeyRecord {
         state: KeyState::Active,
         created: at("2027-01-01"),
         expires: None,
+        since: None,
     }
 }
 

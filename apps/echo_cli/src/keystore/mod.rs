@@ -2,7 +2,7 @@
 
 mod offline;
 mod protect;
-mod show;
+pub mod show;
 
 use std::path::{Path, PathBuf};
 
@@ -97,7 +97,8 @@ pub struct Exported {
     passphrase_file: PathBuf,
 }
 
-fn role_parser() -> impl TypedValueParser<Value = KeyRole> {
+/// Reads a role by its name.
+pub fn role_parser() -> impl TypedValueParser<Value = KeyRole> {
     PossibleValuesParser::new(KeyRole::ALL.map(KeyRole::as_str)).try_map(|name| {
         KeyRole::ALL.into_iter().find(|role| role.as_str() == name).ok_or("there is no such role")
     })

@@ -28,8 +28,12 @@ struct Key {
     away: Option<String>,
 }
 
-/// Lists the keys.
-pub fn run(home: &Path, out: Out) -> Result<(), Failure> {
+/// The records of the keys, as the file says them.
+pub fn records(home: &Path) -> Result<Vec<KeyRecord>, Failure> {
+    Ok(read(home)?.1.keys.into_iter().map(|key| key.key).collect())
+}
+
+fn read(home: &Path) -> Result<(Protection, File), Failure> {
     if !Keystore::exists(home) {
         return Err(no_home(home));
     }
@@ -39,10 +43,17 @@ pub fn run(home: &Path, out: Out) -> Result<(), Failure> {
     let file: File = serde_json::from_slice(&bytes).map_err(|error| {
         Failure::failed(format!("{} is damaged: {error}", path.display())).hint("restore it from your backup")
     })?;
+    Ok((protection, file))
+}
+
+/// Lists the keys.
+pub fn run(home: &Path, out: Out) -> Result<(), Failure> {
+    let (protection, file) = read(home)?;
     let keys: Vec<Value> = file.keys.iter().map(Key::json).collect();
     if out.is_json() {
         return out.json(&json!({"home": home, "protection": name(protection), "keys": keys}));
     }
+    let path = home.join(KEYSTORE_FILE);
     out.line(&format!("{}, protected by a {}", path.display(), words(protection)))?;
     let headings = ["role", "state", "id", "created", "expires", "secret"];
     let rows: Vec<Vec<String>> = keys.iter().zip(&file.keys).map(|(json, key)| key.row(json)).collect();

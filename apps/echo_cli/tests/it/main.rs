@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
+mod attestation;
 mod fixture;
 mod keystore;
 mod ledger;
@@ -9,4 +10,7 @@ mod people;
 mod retry;
 mod session;
 mod tour;
+mod treasury;
+mod trust;
+mod vault;
 mod verify;

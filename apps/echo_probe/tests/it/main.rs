@@ -8,3 +8,4 @@ mod main_flow;
 mod platform;
 mod probe;
 mod pulses;
+mod rotation;

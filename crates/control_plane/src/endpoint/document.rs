@@ -54,6 +54,8 @@ pub enum DocumentKind {
     TrustRegistry,
     /// A template: an intake form, a playbook, a policy, the catalogue.
     Content,
+    /// The word that a signing key goes out of use.
+    DeprecationNotice,
     /// A device's certified node manifest.
     DeviceManifest,
     /// What a customer filed.
@@ -70,6 +72,14 @@ pub enum DocumentKind {
     Invoice,
     /// A payment.
     Settlement,
+    /// Files that are used without their author's signature for a while.
+    Exceptions,
+    /// A head of the aeterna ledger, entered into the genesis ledger.
+    AeternaCommitment,
+    /// A head of the genesis ledger, entered into the aeterna ledger.
+    GenesisCommitment,
+    /// The end of the audit of the vault.
+    VaultAudit,
 }
 
 /// Read a signed document with its inclusion proof.

@@ -14,6 +14,8 @@ pub struct Ready {
     /// Since when it runs.
     #[schema(value_type = schema::Time)]
     pub started: echo_core::Timestamp,
+    /// How many witnesses contradict a ledger. What they say stands in the log; the platform works on.
+    pub alarms: usize,
 }
 
 /// Ask whether the platform can do its work.
@@ -30,6 +32,9 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
         // Anybody may ask this, so the words, which may name files, stay here.
         tracing::error!(problem, "not ready");
     }
+    for alarm in &health.alarms {
+        tracing::error!(alarm, "a witness contradicts a ledger");
+    }
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Ready { ready: health.ready, started: health.started })
+    json(status, &Ready { ready: health.ready, started: health.started, alarms: health.alarms.len() })
 }

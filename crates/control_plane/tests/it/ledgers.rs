@@ -98,6 +98,7 @@ async fn metrics_are_for_those_who_may_read_them() {
         "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_route=\"/v1/cases\",http_response_status_code=\"200\"} 1",
         "echo_ledger_entries{log=\"genesis\"}",
         "echo_ready 1",
+        "echo_witness_alarms 0",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
     }

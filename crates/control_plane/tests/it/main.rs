@@ -15,4 +15,5 @@ mod people;
 mod routes;
 mod tokens;
 mod walk;
+mod witness;
 mod world;

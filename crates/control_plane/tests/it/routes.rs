@@ -47,6 +47,7 @@ const fn row(route: &'static str, who: Who, of: Of, body: &'static str) -> Row {
 use Action as A;
 use Who::{Everybody, May, SignedIn};
 
+const NOT_WITNESSED: &str = "old 0\n\nlog.example/a\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} log.example/a AAAAAAAA\n";
 const ENVELOPE: &str = r#"{"payloadType": "x", "payload": "", "signatures": []}"#;
 
 pub const ROWS: &[Row] = &[
@@ -119,9 +120,34 @@ pub const ROWS: &[Row] = &[
     ),
     row("GET /v1/documents/{kind}/{id}", May(A::ReadLedger), Of::Receipt, ""),
     row("GET /v1/trust", Everybody, Of::Nothing, ""),
+    row("GET /v1/trust/notices", Everybody, Of::Nothing, ""),
+    row("GET /v1/attestations/index", Everybody, Of::Nothing, ""),
     row("GET /v1/jwks", Everybody, Of::Nothing, ""),
     row("GET /v1/ledgers/{log}/checkpoint", Everybody, Of::Nothing, ""),
     row("GET /v1/ledgers/{log}/log.vkey", Everybody, Of::Nothing, ""),
+    row("GET /v1/ledgers/{log}/checkpoint.cosigned", Everybody, Of::Nothing, ""),
+    row("GET /v1/ledgers/{log}/policy", Everybody, Of::Nothing, ""),
+    row("POST /v1/witness/add-checkpoint", Everybody, Of::Nothing, NOT_WITNESSED),
+    row("GET /v1/witness/vkey", Everybody, Of::Nothing, ""),
+    row("GET /v1/witness/{origin_hash}/checkpoint", Everybody, Of::Nothing, ""),
+    row("GET /v1/witnesses", May(A::ManageTrust), Of::Nothing, ""),
+    row(
+        "POST /v1/witnesses",
+        May(A::ManageTrust),
+        Of::Nothing,
+        r#"{"edit": "quorum", "name": "no-such-witness"}"#,
+    ),
+    row("POST /v1/witnesses/ask", May(A::ManageTrust), Of::Nothing, ""),
+    row("GET /v1/witnessed-logs", May(A::ManageTrust), Of::Nothing, ""),
+    row(
+        "POST /v1/witnessed-logs",
+        May(A::ManageTrust),
+        Of::Nothing,
+        r#"{"edit": "remove", "origin": "no-such-log"}"#,
+    ),
+    row("GET /v1/treasury", May(A::ReadLedger), Of::Nothing, ""),
+    row("POST /v1/treasury/commit", May(A::ManageTrust), Of::Nothing, ""),
+    row("GET /v1/treasury/export", May(A::ReadLedger), Of::Nothing, ""),
     row("GET /v1/ledgers/{log}/tile/{path}", Everybody, Of::Nothing, ""),
     row("GET /healthz", Everybody, Of::Nothing, ""),
     row("GET /readyz", Everybody, Of::Nothing, ""),
@@ -141,6 +167,7 @@ impl Row {
             .replace("{kind}", "receipt")
             .replace("{log}", "genesis")
             .replace("{path}", "0/000")
+            .replace("{origin_hash}", &"0".repeat(64))
     }
 
     pub fn id(&self, side: &Side) -> String {

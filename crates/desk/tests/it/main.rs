@@ -4,10 +4,15 @@
 
 mod cancel;
 mod device;
+mod exception;
 mod export;
+mod federation;
 mod flow;
 mod home;
 mod keys;
 mod mutation;
 mod people;
+mod rotation;
 mod set_back;
+mod vault;
+mod witness;

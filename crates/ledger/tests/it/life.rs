@@ -1,12 +1,16 @@
 //! Opening, appending, reading, closing.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use ledger::{
     LedgerError, Log, MAX_BATCH_ENTRIES, MAX_ENTRY_BYTES, fsck, verify_checkpoint, verify_consistency,
+    verify_tlog_proof,
 };
 
-use crate::{ORIGIN, entries, key, log_of, open};
+use crate::{ORIGIN, entries, key, log_of, numbers, open};
 
 #[tokio::test]
 async fn a_new_log_has_a_signed_empty_checkpoint_and_its_key() {
@@ -19,7 +23,7 @@ async fn a_new_log_has_a_signed_empty_checkpoint_and_its_key() {
     assert_eq!(fs::read_to_string(dir.join("checkpoint")).unwrap(), log.checkpoint());
     assert_eq!(log.entries(0, 10).unwrap(), Vec::<Vec<u8>>::new());
     assert!(matches!(log.entry(0), Err(LedgerError::NoSuchEntry { index: 0, size: 0 })));
-    assert_eq!(log.append(Vec::new()).await.unwrap(), Vec::<u64>::new());
+    assert_eq!(log.append(Vec::new()).await.unwrap(), []);
     assert_eq!((log.dir(), log.origin()), (dir.as_path(), ORIGIN));
 }
 
@@ -31,7 +35,7 @@ async fn a_log_reads_the_same_when_it_is_opened_again() {
     drop(log);
     let log = open(home.path());
     assert_eq!(log.checkpoint(), checkpoint);
-    assert_eq!(log.append(entries(600..601)).await.unwrap(), [600]);
+    assert_eq!(numbers(&log.append(entries(600..601)).await.unwrap()), [600]);
     assert_eq!(log.entry(599).unwrap(), b"entry number 599");
     assert_eq!(log.entries(0, usize::MAX).unwrap(), entries(0..601));
     assert_eq!(log.entries(255, 3).unwrap(), entries(255..258));
@@ -55,10 +59,57 @@ async fn partial_tiles_go_when_the_full_one_is_there_and_stay_until_then() {
     };
     assert_eq!(names("tile/0/000.p"), ["200", "255"]);
     log.append(entries(255..300)).await.unwrap();
+    log.close();
     assert_eq!(names("tile/0"), ["000", "001.p"]);
     assert_eq!(names("tile/entries"), ["000", "001.p"]);
     assert_eq!(names("tile/1/000.p"), ["1"]);
-    assert_eq!(names("stage"), Vec::<&str>::new());
+    assert_eq!(names("wal"), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn partial_tiles_go_while_the_log_is_open_but_for_those_that_a_replay_starts_from() {
+    let home = tempfile::tempdir().unwrap();
+    drop(log_of(home.path(), 300).await);
+    let log = open(home.path());
+    log.append(entries(300..310)).await.unwrap();
+    log.append(entries(310..520)).await.unwrap();
+    let partials = || fs::read_dir(home.path().join("tile/0/001.p")).unwrap().count();
+    let began = Instant::now();
+    while partials() > 1 && began.elapsed() < Duration::from_secs(30) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(partials(), 1);
+    assert!(home.path().join("tile/0/001.p/44").exists());
+    log.close();
+    assert!(!home.path().join("tile/0/001.p").exists());
+}
+
+#[tokio::test]
+async fn an_append_answers_a_proof_that_verifies_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let log = open(home.path());
+    let mut at = 0;
+    for count in [1, 1, 254, 1, 300, 7] {
+        let appended = log.append(entries(at..at + count)).await.unwrap();
+        for (appended, entry) in appended.iter().zip(entries(at..at + count)) {
+            let text = appended.proof.render();
+            assert_eq!(text, log.tlog_proof(appended.index).unwrap());
+            let verified = verify_tlog_proof(&text, &entry, log.vkey()).unwrap();
+            assert_eq!((verified.index, verified.size), (appended.index, at + count));
+        }
+        at += count;
+        assert_eq!(log.head().size, at);
+        assert_eq!(log.root_at(at).unwrap(), log.head().root);
+    }
+    assert!(log.settled());
+}
+
+#[tokio::test]
+async fn a_new_log_is_empty() {
+    let home = tempfile::tempdir().unwrap();
+    let log = open(home.path());
+    assert_eq!(log.root_at(0).unwrap(), log.head().root);
+    assert!(matches!(log.root_at(1), Err(LedgerError::NoSuchSize { from: 1, to: 1, size: 0 })));
 }
 
 #[tokio::test]
@@ -115,18 +166,18 @@ async fn a_hundred_tasks_append_at_once_in_a_few_batches() {
     let tasks: Vec<_> = (0..100u64)
         .map(|i| {
             let log = log.clone();
-            tokio::spawn(async move { (i, log.append(entries(i..i + 2)).await.unwrap()) })
+            tokio::spawn(async move { (i, numbers(&log.append(entries(i..i + 2)).await.unwrap())) })
         })
         .collect();
-    let mut numbers = Vec::new();
+    let mut all = Vec::new();
     for task in tasks {
         let (i, got) = task.await.unwrap();
         assert_eq!(got[1], got[0] + 1, "entries of one append lie side by side");
         assert_eq!(log.entries(got[0], 2).unwrap(), entries(i..i + 2));
-        numbers.extend(got);
+        all.extend(got);
     }
-    numbers.sort_unstable();
-    assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+    all.sort_unstable();
+    assert_eq!(all, (0..200).collect::<Vec<_>>());
     let batches = fs::read_dir(home.path().join("tile/0/000.p")).unwrap().count();
     assert!(batches < 50, "{batches} batches for 100 appends");
     fsck(home.path(), log.vkey()).unwrap();
@@ -162,6 +213,7 @@ async fn every_older_log_is_the_beginning_of_the_newer_one() {
         heads.push(verify_checkpoint(&log.checkpoint(), log.vkey()).unwrap());
     }
     for (i, new) in heads.iter().enumerate() {
+        assert_eq!(log.root_at(new.size).unwrap(), new.root);
         for old in &heads[..=i] {
             let proof = log.consistency(old.size, new.size).unwrap();
             verify_consistency(old.size, &old.root, new.size, &new.root, &proof).unwrap();

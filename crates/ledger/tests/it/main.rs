@@ -6,12 +6,13 @@ mod damage;
 mod foreign;
 mod kill;
 mod life;
+mod offline;
 mod proofs;
 
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use ledger::Log;
+use ledger::{Appended, Log};
 
 const ORIGIN: &str = "echo.local/genesis/0a1b2c3d";
 
@@ -25,6 +26,11 @@ fn open(dir: &Path) -> Log {
 
 fn entries(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     range.map(|i| format!("entry number {i}").into_bytes()).collect()
+}
+
+/// The numbers of what was appended.
+fn numbers(appended: &[Appended]) -> Vec<u64> {
+    appended.iter().map(|a| a.index).collect()
 }
 
 async fn log_of(dir: &Path, size: u64) -> Log {

@@ -89,6 +89,49 @@ fn files_are_signed_and_read_beside_their_signature() {
     assert!(matches!(read(), Err(ContentError::Altered(_))));
 }
 
+fn excepted(house: &House, bytes: &[u8], sig: &[u8], day: &str) -> Result<Admission, ContentError> {
+    let exception = Exception {
+        kind: ExceptedKind::Playbook,
+        name: NAME.to_owned(),
+        sha256: Digest::of(BYTES),
+        reason: "urgent".to_owned(),
+        approved_by: "Marta".to_owned(),
+        from: at("2027-02-01"),
+        until: at("2027-03-01"),
+    };
+    let exceptions = Exceptions::with(None, exception, at("2027-02-01")).unwrap();
+    let offered = Offered { kind: Some(ExceptedKind::Playbook), name: NAME, bytes, signature: sig };
+    admit(offered, &house.registry, Some(&exceptions), at(day))
+}
+
+#[test]
+fn an_exception_admits_its_bytes_while_it_is_in_force() {
+    let house = House::new();
+    let admitted = excepted(&house, BYTES, b"", "2027-02-02").unwrap();
+    assert!(matches!(admitted, Admission::Excepted(e) if e.name == NAME));
+    assert!(matches!(excepted(&house, BYTES, &sig(&stranger()), "2027-02-02"), Ok(Admission::Excepted(_))));
+    for (bytes, day, words) in [
+        (BYTES, "2027-03-01", "it ended on 2027-03-01"),
+        (BYTES, "2027-01-31", "it begins on 2027-02-01"),
+        (&b"id: other\n"[..], "2027-02-02", "digest"),
+    ] {
+        let refused = excepted(&house, bytes, b"", day).unwrap_err().to_string();
+        assert!(refused.contains("unsigned") && refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn a_signed_file_needs_no_exception_and_other_kinds_have_none() {
+    let house = House::new();
+    let good = sig(house.key(ROLE));
+    assert_eq!(excepted(&house, BYTES, &good, "2027-12-01").unwrap(), Admission::Signed);
+    let offered = Offered { kind: None, name: NAME, bytes: BYTES, signature: b"" };
+    assert!(matches!(
+        admit(offered, &house.registry, None, at("2027-02-02")),
+        Err(ContentError::Unsigned(_))
+    ));
+}
+
 proptest! {
     #[test]
     fn any_changed_byte_is_refused(at_byte: prop::sample::Index, with in 1_u8..=255, in_sig: bool) {

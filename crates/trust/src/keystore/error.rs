@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use durable::DurableError;
 
-use super::{CREDENTIAL_NAME, KEY_FILE, MAX_KEYS, MAX_PASSPHRASE, MAX_PLACE, MIN_PASSPHRASE};
+use super::{CREDENTIAL_NAME, KEY_FILE, KeyState, MAX_KEYS, MAX_PASSPHRASE, MAX_PLACE, MIN_PASSPHRASE};
 use crate::{key::KeyId, role::KeyRole};
 
 /// Why the keystore cannot be used.
@@ -102,6 +102,14 @@ pub enum KeystoreError {
     /// No key has the id.
     #[error("the keystore holds no key {0}: list the keys to see which there are")]
     UnknownKey(KeyId),
+    /// A key that is out of use was to sign again.
+    #[error("the key {id} is {state:?} and cannot sign again: make a new one with `echo_cli trust rotate`")]
+    NotPrepared {
+        /// Which key.
+        id: KeyId,
+        /// The state that it is in.
+        state: KeyState,
+    },
     /// The keystore is full.
     #[error("the keystore holds {MAX_KEYS} keys already: it takes no more")]
     Full,

@@ -12,6 +12,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
+    /// Made, and not yet published: signs nothing.
+    Prepared,
     /// Signs. One key a role.
     Active,
     /// Signs no new documents; what it signed still counts.
@@ -49,4 +51,16 @@ pub struct KeyRecord {
     /// When it should have been replaced, if a date was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// Since when it is in its state; nothing as long as it is in its first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// Puts the key into `state`; the day of the change is that of the first time.
+    pub(super) fn put(&mut self, state: KeyState, at: Timestamp) {
+        if self.state != state {
+            (self.state, self.since) = (state, Some(at));
+        }
+    }
 }

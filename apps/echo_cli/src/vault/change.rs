@@ -1,0 +1,96 @@
+//! `vault remove`, `rotate`, `protect` and `audit --archive`.
+
+use std::path::Path;
+
+use clap::Args;
+use echo_core::Mint;
+use serde_json::json;
+use vault::Sealed;
+
+use super::{Opening, Which, actor, init, read_unseal, refused};
+use crate::{Failure, confirm, out::Out};
+
+/// What to remove.
+#[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
+pub struct Remove {
+    #[command(flatten)]
+    which: Which,
+    /// Which version
+    #[arg(long)]
+    version: u32,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    opening: Opening,
+}
+
+/// What shall open the vault from now on.
+#[derive(Debug, Args)]
+pub struct Protect {
+    #[command(flatten)]
+    by: init::By,
+    #[command(flatten)]
+    opening: Opening,
+}
+
+impl Remove {
+    /// Removes the version.
+    pub fn run(&self, sealed: &Sealed, out: Out) -> Result<(), Failure> {
+        let Which { namespace, name } = &self.which;
+        let what = format!("{namespace}/{name} version {}", self.version);
+        if !self.yes {
+            confirm::somebody()?;
+            confirm::confirm(&format!("remove {what}?"))?;
+        }
+        let (vault, _) = self.opening.open(sealed)?;
+        vault.remove(namespace, name, self.version, &actor(), &Mint::system()).map_err(refused)?;
+        if out.is_json() {
+            return out.json(&json!({"namespace": namespace, "name": name, "version": self.version}));
+        }
+        out.line(&format!("removed {what}; backups still hold it"))
+    }
+}
+
+impl Protect {
+    /// Changes what opens the vault.
+    pub fn run(&self, sealed: &Sealed, out: Out) -> Result<(), Failure> {
+        let mint = Mint::system();
+        let (vault, before) = self.opening.open(sealed)?;
+        let to = self.by.protect(&mint)?;
+        let shares = vault.protect(&before, &to, &actor(), &mint).map_err(refused)?;
+        let protection = sealed.protection().map_err(refused)?;
+        if out.is_json() {
+            return out.json(&json!({"protection": protection, "shares": init::as_json(&shares)}));
+        }
+        out.line(&format!("the vault is opened by a {} now", protection.words()))?;
+        init::print(&shares, out)?;
+        out.line("copies of the vault from before still open as they did; `echo_cli vault rotate` makes them worthless for what comes")
+    }
+}
+
+/// Gives the vault a new identity.
+pub fn rotate(opening: &Opening, sealed: &Sealed, out: Out) -> Result<(), Failure> {
+    let (vault, by) = opening.open(sealed)?;
+    let vault = vault.rotate(&by, &actor(), &Mint::system()).map_err(refused)?;
+    let recipient = vault.recipient();
+    if out.is_json() {
+        return out.json(&json!({"recipient": recipient}));
+    }
+    out.line(&format!("every secret is sealed anew; from now on, seal for {recipient}"))?;
+    out.line("a running platform must be started again; copies from before still open as they did")
+}
+
+/// Puts the audit aside.
+pub fn archive(unlock: Option<&Path>, sealed: &Sealed, out: Out) -> Result<(), Failure> {
+    let unlock = unlock.ok_or_else(|| Failure::usage("say what opens the vault with --unlock-file"))?;
+    let mint = Mint::system();
+    let by = read_unseal(unlock, sealed)?;
+    let file = sealed.archive_audit(&by, &actor(), &mint).map_err(refused)?;
+    if out.is_json() {
+        return out.json(&json!({"file": file}));
+    }
+    out.line(&format!("the audit up to now is in vault_v1/{file}"))?;
+    out.line("leave it there until the platform has been started once; then it can be kept elsewhere")
+}

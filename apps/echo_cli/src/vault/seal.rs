@@ -1,0 +1,139 @@
+//! `vault seal`, `inject` and `set`: how a secret comes in. None of them opens the vault.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Read},
+    path::PathBuf,
+};
+
+use clap::Args;
+use durable::Mode;
+use echo_core::{Digest, Mint};
+use serde_json::json;
+use vault::{MAX_SEALED_BYTES, MAX_VALUE, Recipient, Sealed, Secret};
+use zeroize::Zeroizing;
+
+use super::{Which, actor, bytes, place, refused};
+use crate::{Failure, out::Out};
+
+/// What to seal.
+#[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
+pub struct Arguments {
+    /// Whom to seal for: what `vault recipient` prints on the machine with the vault
+    #[arg(long, value_name = "AGE1")]
+    recipient: Recipient,
+    #[command(flatten)]
+    which: Which,
+    /// Only as this version; without it, as the next one
+    #[arg(long)]
+    version: Option<u32>,
+    #[command(flatten)]
+    value: Value,
+    /// Where to write the sealed file; standard output without it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A value.
+#[derive(Debug, Args)]
+pub struct Value {
+    /// The file with the value, byte for byte; standard input without it
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What to bring.
+#[derive(Debug, Args)]
+pub struct Inject {
+    #[command(flatten)]
+    which: Which,
+    /// The sealed file; `-` reads it from standard input
+    file: PathBuf,
+    /// The digest that the sealed file must have, as whoever sealed it said: `sha256:...`
+    #[arg(long)]
+    digest: Option<Digest>,
+}
+
+/// What to seal and bring.
+#[derive(Debug, Args)]
+pub struct Set {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    value: Value,
+}
+
+impl Value {
+    fn read(&self) -> Result<Secret, Failure> {
+        if self.file.is_none() && io::stdin().is_terminal() {
+            return Err(Failure::usage("the value would be typed on the screen")
+                .hint("hand it in on standard input, or name a file"));
+        }
+        let path = self.file.as_deref().unwrap_or_else(|| std::path::Path::new(super::STDIN.0));
+        Secret::new(std::mem::take(&mut *read(path, MAX_VALUE)?)).map_err(refused)
+    }
+}
+
+/// A bounded file, or standard input. One byte more than the bound is read, which whoever takes it refuses.
+fn read(path: &std::path::Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |error| Failure::failed(format!("cannot read {}: {error}", path.display()));
+    // With room for all, so that growing leaves no copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(limit + 1));
+    let file = File::open(place(path)).map_err(failed)?;
+    file.take(limit as u64 + 1).read_to_end(&mut content).map_err(failed)?;
+    Ok(content)
+}
+
+impl Arguments {
+    /// Seals.
+    pub fn run(&self) -> Result<(), Failure> {
+        if self.out.is_none() && io::stdout().is_terminal() {
+            return Err(Failure::usage("a sealed file is not for a terminal").hint("say --out FILE"));
+        }
+        let Which { namespace, name } = &self.which;
+        let value = self.value.read()?;
+        let sealed =
+            vault::seal(&self.recipient, namespace, name, self.version, &value, Mint::system().now())
+                .map_err(refused)?;
+        match &self.out {
+            Some(path) => Ok(durable::write(path, &sealed, Mode::Private)?),
+            None => bytes(&sealed),
+        }
+    }
+}
+
+impl Inject {
+    /// Brings the sealed file.
+    pub fn run(&self, vault: &Sealed, out: Out) -> Result<(), Failure> {
+        let sealed = read(&self.file, MAX_SEALED_BYTES)?;
+        bring(vault, &self.which, &sealed, self.digest.as_ref(), out)
+    }
+}
+
+impl Set {
+    /// Seals and brings.
+    pub fn run(&self, vault: &Sealed, out: Out) -> Result<(), Failure> {
+        let Which { namespace, name } = &self.which;
+        let recipient = vault.recipient().map_err(refused)?;
+        let value = self.value.read()?;
+        let sealed =
+            vault::seal(&recipient, namespace, name, None, &value, Mint::system().now()).map_err(refused)?;
+        bring(vault, &self.which, &sealed, None, out)
+    }
+}
+
+fn bring(
+    vault: &Sealed,
+    Which { namespace, name }: &Which,
+    sealed: &[u8],
+    expected: Option<&Digest>,
+    out: Out,
+) -> Result<(), Failure> {
+    let digest =
+        vault.inject(namespace, name, sealed, expected, &actor(), &Mint::system()).map_err(refused)?;
+    if out.is_json() {
+        return out.json(&json!({"namespace": namespace, "name": name, "digest": digest}));
+    }
+    out.line(&format!("{namespace}/{name} waits in the vault ({digest}); it becomes the next version when the vault is opened"))
+}

@@ -1,0 +1,93 @@
+//! How the worker looks after what it trusts: clock, chain and notices, each when its time has come.
+
+use durable::DurableError;
+use echo_core::Timestamp;
+use trust::chain::MAX_CHAIN_BYTES;
+
+use crate::{notice, platform::Ask, work::Worker};
+
+/// How often the trust chain is looked at, in seconds.
+const TRUST_SECONDS: i64 = 24 * 3600;
+/// How often the notices are looked at, in seconds.
+const NOTICE_SECONDS: i64 = 3600;
+/// How soon the chain is looked at again when that failed, or when a signature is not known.
+pub(crate) const TRUST_AGAIN_SECONDS: i64 = 60;
+
+impl Worker {
+    /// Whether the chain is older than `seconds`, and was not asked for in the last minute.
+    pub(crate) fn trust_is_due(&self, seconds: i64) -> bool {
+        let now = self.mint.now().as_second();
+        let older = |at: Option<Timestamp>, than: i64| {
+            at.is_none_or(|at| now.abs_diff(at.as_second()) > than.unsigned_abs())
+        };
+        older(self.trust_had, seconds) && older(self.trust_asked, TRUST_AGAIN_SECONDS)
+    }
+
+    /// Looks at the clock, the chain and the notices, each when its time has come.
+    pub(crate) fn look_after_trust(&mut self) {
+        kept(self.notices.saw(self.mint.now()));
+        if self.trust_is_due(TRUST_SECONDS) {
+            self.renew_trust();
+        }
+        let now = self.mint.now().as_second();
+        let due = |at: Timestamp| now.abs_diff(at.as_second()) > NOTICE_SECONDS.unsigned_abs();
+        if self.notices_asked.is_none_or(due) {
+            self.renew_notices();
+        }
+    }
+
+    /// Fetches the notices; one that speaks of a version that is not known has the chain fetched as well.
+    fn renew_notices(&mut self) {
+        self.notices_asked = Some(self.mint.now());
+        let ask = Ask { limit: notice::MAX_BYTES, ..Ask::get("/v1/trust/notices") };
+        let (answer, registry) = match (self.member.ask(&ask), self.pin.newest()) {
+            (Ok(answer), Ok(registry)) => (answer, registry),
+            (Err(why), _) => return tracing::warn!(%why, "the notices could not be fetched"),
+            (_, Err(why)) => return tracing::error!(%why, "the trust chain cannot be read"),
+        };
+        match self.notices.take(&answer, &registry) {
+            Ok(version) => {
+                self.notices.warn(&registry, self.time());
+                if version > registry.version && self.trust_is_due(TRUST_AGAIN_SECONDS) {
+                    self.renew_trust();
+                }
+            }
+            Err(why) => tracing::warn!(%why, "the notices are not taken"),
+        }
+    }
+
+    /// Fetches the trust chain; whether it brought anything new.
+    pub(crate) fn renew_trust(&mut self) -> bool {
+        let now = self.time();
+        self.trust_asked = Some(self.mint.now());
+        let chain = match self.member.ask(&Ask { limit: MAX_CHAIN_BYTES, ..Ask::get("/v1/trust") }) {
+            Ok(chain) => chain,
+            Err(why) => {
+                tracing::warn!(%why, "the trust chain could not be fetched: the known one stays");
+                return false;
+            }
+        };
+        match self.pin.renew(&chain, now) {
+            Ok(new) => {
+                self.trust_had = Some(self.mint.now());
+                kept(self.notices.set_trouble(None));
+                if let Ok(registry) = self.pin.newest() {
+                    kept(self.notices.saw(registry.created));
+                }
+                new
+            }
+            Err(why) => {
+                tracing::error!(%why, "the platform's trust chain is refused");
+                kept(self.notices.set_trouble(Some(format!("{now}: {why}"))));
+                false
+            }
+        }
+    }
+}
+
+/// What cannot be kept is tried again with the next change; it is known in memory.
+fn kept(saved: Result<(), DurableError>) {
+    if let Err(why) = saved {
+        tracing::error!(%why, "what is known of the platform's keys cannot be kept");
+    }
+}

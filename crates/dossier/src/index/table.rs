@@ -1,0 +1,98 @@
+//! The index for people.
+
+use std::fmt::Write as _;
+
+use super::{Attested, INDEX_FILE, Index, Origin};
+
+/// The most rows of the table: the newest.
+const MAX_ROWS: usize = 1_000;
+
+impl Index {
+    /// The index as Markdown: who is in it, the newest attestations, how to check. Not signed: the JSON is.
+    pub fn table(&self) -> String {
+        let mut text = format!(
+            "# Federated attestation index\n\n\
+             What this Echo attested, and what it took over from others after checking it against their ledgers. Written\n\
+             on {}. This is for reading; what counts is the signed `{INDEX_FILE}`.\n\n\
+             ## Whose\n\n\
+             | Echo | trust root | ledger | entries in the ledger | attestations | listed |\n\
+             | --- | --- | --- | --- | --- | --- |\n",
+            self.made
+        );
+        let all: Vec<&Origin> = std::iter::once(&self.own).chain(&self.merged).collect();
+        for (number, origin) in all.iter().enumerate() {
+            let size = origin.head().map_or_else(|_| "?".to_owned(), |head| head.size.to_string());
+            row(
+                &mut text,
+                &[
+                    &name(number),
+                    &origin.root.to_string(),
+                    &origin.log.origin,
+                    &size,
+                    &origin.count.to_string(),
+                    &origin.entries.len().to_string(),
+                ],
+            );
+        }
+        text.push_str(
+            "\n## Attestations, newest first\n\n\
+             | entered | Echo | id | claim | entry | statement | signed by |\n\
+             | --- | --- | --- | --- | --- | --- | --- |\n",
+        );
+        let mut entries: Vec<(usize, &Attested)> =
+            all.iter().enumerate().flat_map(|(n, o)| o.entries.iter().map(move |e| (n, e))).collect();
+        entries.sort_by_key(|(number, e)| (std::cmp::Reverse(e.at), *number, std::cmp::Reverse(e.index)));
+        for (number, entry) in entries.iter().take(MAX_ROWS) {
+            let signers: Vec<&str> = entry.signers.iter().map(trust::KeyId::as_str).collect();
+            row(
+                &mut text,
+                &[
+                    &entry.at.to_string(),
+                    &name(*number),
+                    &entry.id,
+                    &entry.predicate_type,
+                    &entry.index.to_string(),
+                    &entry.statement.to_string(),
+                    &signers.join(", "),
+                ],
+            );
+        }
+        if entries.len() > MAX_ROWS {
+            let _ = writeln!(text, "\n{} older ones are in `{INDEX_FILE}`.", entries.len() - MAX_ROWS);
+        }
+        text.push_str(&how_to_check(&self.own));
+        text
+    }
+}
+
+fn how_to_check(own: &Origin) -> String {
+    format!(
+        "\n## How to check\n\n\
+         You need the fingerprint of this Echo's trust root, by another way than these files; its trust chain\n\
+         (`sovereign_trust_registry.json`, or `/v1/trust`); and its genesis ledger (the folder, or `/v1/ledgers/genesis`).\n\n\
+         ```sh\n\
+         echo_cli attestation check {INDEX_FILE} --log genesis_ledger \\\n  \
+         --trust sovereign_trust_registry.json --root {}\n\
+         ```\n\n\
+         It checks the signature, reads the ledger from its first entry to its signed head, and finds an attestation that\n\
+         is listed and not there, is there and not listed, or was changed. A single proof is checked with\n\
+         `echo_cli attestation verify FILE`; the SHA-256 of its payload is the statement's digest above.\n",
+        own.root
+    )
+}
+
+/// What an Echo is called in the table.
+fn name(number: usize) -> String {
+    if number == 0 { "this one".to_owned() } else { format!("other {number}") }
+}
+
+/// A row. Texts of others are shown as they are only where they cannot be mistaken for Markdown or HTML.
+fn row(text: &mut String, cells: &[&str]) {
+    text.push('|');
+    for cell in cells {
+        let plain = |c: char| c.is_ascii_alphanumeric() || " ._:/,-+".contains(c);
+        let cell: String = cell.chars().map(|c| if plain(c) { c } else { '?' }).collect();
+        let _ = write!(text, " {cell} |");
+    }
+    text.push('\n');
+}

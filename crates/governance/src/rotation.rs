@@ -1,0 +1,123 @@
+//! A rotation as its file holds it: what is wanted, and how far it was when somebody last looked.
+
+use echo_core::{Id as _, NoticeId, RotationId, Timestamp};
+use serde::{Deserialize, Serialize};
+use trust::{KeyId, KeyRole, PublicKey, Registry};
+
+/// Why keys are replaced, which says how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotationKind {
+    /// In good order: old and new count side by side for a while; what the old one signed goes on counting.
+    Scheduled,
+    /// The old key is in wrong hands: it is revoked with the first version, and nothing it signed counts.
+    Emergency,
+}
+
+/// How far a rotation is. Worked out anew each time; kept for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It is known what is wanted.
+    Begun,
+    /// The new keys are made; they sign nothing.
+    Prepared,
+    /// The next version, with the new keys, is out for the signatures of the root's keepers.
+    Published,
+    /// Enough keepers of the old and the new root have signed it: it is in the trust chain.
+    CrossSigned,
+    /// The new keys sign; the old ones are retiring and still count.
+    Grace,
+    /// The old keys are out of the registry; what they signed until their day counts.
+    Retired,
+    /// The old keys are revoked.
+    Revoked,
+    /// Nothing is left to do.
+    Done,
+}
+
+impl Stage {
+    /// The stage's name, as files carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Prepared => "prepared",
+            Self::Published => "published",
+            Self::CrossSigned => "cross_signed",
+            Self::Grace => "grace",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// Keys of one role that take the place of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// What they sign.
+    pub role: KeyRole,
+    /// The keys that go.
+    pub old: Vec<PublicKey>,
+    /// The keys that come; empty until the keystore has made one.
+    pub new: Vec<PublicKey>,
+    /// How many keys of the role must sign in the end.
+    pub threshold: u32,
+}
+
+/// The job of replacing keys (`HOME/governance/rotation-<id>.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// Its id.
+    pub id: RotationId,
+    /// In good order, or in a hurry.
+    pub kind: RotationKind,
+    /// What is replaced; one entry a role.
+    pub replacements: Vec<Replacement>,
+    /// Why, for people.
+    pub reason: String,
+    /// How long old and new count side by side, in seconds. With 0 one version retires the old ones at once.
+    pub grace_seconds: i64,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// How far it was when somebody last looked.
+    pub stage: Stage,
+    /// When it came to that stage.
+    pub reached: Timestamp,
+}
+
+impl Rotation {
+    /// The id of the notice that announces it.
+    pub fn notice(&self) -> NoticeId {
+        let (_, hex) = self.id.as_str().split_once('_').expect("an id has a prefix");
+        format!("notice_{hex}").parse().expect("a notice's id has the digits of its rotation's")
+    }
+
+    /// Whether one version does it all: the new keys in, the old ones out.
+    pub fn at_once(&self) -> bool {
+        self.kind == RotationKind::Emergency || self.grace_seconds == 0
+    }
+
+    /// Whether the registry lists all the new keys.
+    pub fn is_published(&self, registry: &Registry) -> bool {
+        self.replacements.iter().all(|r| {
+            let listed = registry.role(r.role).map_or(&[][..], |held| &held.keys);
+            !r.new.is_empty() && r.new.iter().all(|key| listed.contains(key))
+        })
+    }
+
+    /// Whether the registry lists none of the old keys any more.
+    pub fn is_withdrawn(&self, registry: &Registry) -> bool {
+        self.replacements.iter().all(|r| {
+            let listed = registry.role(r.role).map_or(&[][..], |held| &held.keys);
+            !r.old.iter().any(|key| listed.contains(key))
+        })
+    }
+
+    /// The ids of the keys that go.
+    pub fn old_ids(&self) -> impl Iterator<Item = KeyId> {
+        self.replacements.iter().flat_map(|r| r.old.iter().map(PublicKey::id))
+    }
+}

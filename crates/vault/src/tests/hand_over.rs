@@ -1,0 +1,66 @@
+use super::*;
+use crate::{MAX_TTL_SECONDS, Receiver, Token};
+
+fn wrapped() -> (House, Vault, Token, Receiver) {
+    let (house, vault) = House::with_phrase();
+    house.set(&vault, "a/b", "for you alone");
+    let receiver: Receiver = "playbook/backup".parse().unwrap();
+    let token = vault.wrap(&secret("a/b"), &receiver, 60, &actor(), &house.mint).unwrap();
+    // As its receiver gets it.
+    let token = Token::parse(&token.to_bytes()).unwrap();
+    (house, vault, token, receiver)
+}
+
+fn why(house: &House, token: &Token, receiver: &Receiver) -> String {
+    house.sealed.unwrap(token, receiver, &actor(), &house.mint).unwrap_err().to_string()
+}
+
+#[test]
+fn a_hand_over_is_taken_once() {
+    let (house, _, token, receiver) = wrapped();
+    let value = house.sealed.unwrap(&token, &receiver, &actor(), &house.mint).unwrap();
+    assert_eq!(value.expose(), b"for you alone");
+    let again = why(&house, &token, &receiver);
+    assert!(again.contains("taken before"), "{again}");
+    let audit = house.audit();
+    assert_eq!(audit.matches("\"hand_over\",\"namespace\":\"a\"").count(), 1);
+    assert_eq!(
+        audit.matches("\"outcome\":\"refused\",\"why\":\"this hand-over is refused: it was taken").count(),
+        1
+    );
+    let left = std::fs::read_to_string(house.path(&format!("handed/{}.json", token.id()))).unwrap();
+    assert!(!left.contains("sealed"), "{left}");
+}
+
+#[test]
+fn another_receiver_gets_nothing_and_does_not_use_it_up() {
+    let (house, _, token, receiver) = wrapped();
+    assert!(why(&house, &token, &"playbook/other".parse().unwrap()).contains("another receiver"));
+    assert!(house.audit().contains("\"for\":\"playbook/other\""));
+    house.sealed.unwrap(&token, &receiver, &actor(), &house.mint).unwrap();
+}
+
+#[test]
+fn a_hand_over_ends_with_its_time() {
+    let (house, vault, token, receiver) = wrapped();
+    house.clock.advance_millis(60_000);
+    assert!(why(&house, &token, &receiver).contains("time is over"));
+    vault.wrap(&secret("a/b"), &receiver, 60, &actor(), &house.mint).unwrap();
+    assert!(why(&house, &token, &receiver).contains("nothing waits"), "it was forgotten");
+    for ttl in [0, MAX_TTL_SECONDS + 1] {
+        assert!(vault.wrap(&secret("a/b"), &receiver, ttl, &actor(), &house.mint).is_err());
+    }
+}
+
+#[test]
+fn the_token_of_another_hand_over_opens_nothing() {
+    let (house, vault, token, receiver) = wrapped();
+    let other = vault.wrap(&secret("a/b"), &receiver, 60, &actor(), &house.mint).unwrap();
+    let text = String::from_utf8(other.to_bytes().to_vec()).unwrap().replace(other.id(), token.id());
+    let forged = Token::parse(text.as_bytes()).unwrap();
+    assert!(why(&house, &forged, &receiver).contains("does not open"));
+    assert!(!format!("{token:?}").contains("SECRET"));
+    for bad in [&b""[..], b"{}", text.replace(token.id(), "../../../x").as_bytes()] {
+        assert!(Token::parse(bad).is_err());
+    }
+}

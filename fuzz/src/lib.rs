@@ -1,0 +1,52 @@
+//! Checks: what a parser of foreign bytes must never do, whatever the bytes.
+//!
+//! One module a parser, one function `check` in each: it takes any bytes, and panics when the parser breaks a
+//! promise (it crashed, it took what nobody signed, it read what it does not write back). libFuzzer looks for such
+//! bytes (`fuzz/libfuzzer`); what it found on the way lies in `fuzz/corpus/TARGET`, and `tests/it` plays it again.
+//!
+//! A parser behind a signature is never reached by random bytes. So each `check` goes in twice: with the bytes as
+//! they are, and with the same bytes as the signed part of an envelope that the house's own key has signed.
+//!
+//! What may not come in: parsers of formats that are not ours to read.
+
+pub mod dsse;
+pub mod keystore;
+pub mod note;
+pub mod policy;
+pub mod proof;
+pub mod registry;
+pub mod request;
+pub mod tile;
+
+use ed25519_dalek::SigningKey;
+
+/// A target: its name, which is also its corpus' folder, and its check.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
+    ("dsse", dsse::check),
+    ("keystore", keystore::check),
+    ("note", note::check),
+    ("policy", policy::check),
+    ("proof", proof::check),
+    ("registry", registry::check),
+    ("request", request::check),
+    ("tile", tile::check),
+];
+
+/// The longest input that is tried, in bytes. Readers bound their files before they parse them.
+pub const MAX_INPUT: usize = 64 * 1024;
+
+/// The name of the log whose checkpoints are tried.
+const ORIGIN: &str = "echo.local/fuzz/1";
+
+/// The key of everything that is signed here. It protects nothing.
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+/// The key as the trust crate has it.
+fn pair() -> trust::KeyPair {
+    trust::KeyPair::from_secret(&[7; 32])
+}
