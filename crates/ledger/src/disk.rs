@@ -174,7 +174,7 @@ impl Disk {
             _ => {}
         }
         #[cfg(test)]
-        self.faults.power.flushed(&BTreeSet::from([path.to_owned()]), usize::MAX);
+        self.faults.power.folder_flushed(path.parent().unwrap_or(path));
         Ok(())
     }
 

@@ -76,7 +76,7 @@ const MAX_PATIENCE: Duration = Duration::from_millis(2);
 fn run(mut writer: Writer, queue: Arc<Queue>) {
     let queue = CloseAtEnd(queue);
     let (mut expected, mut patience) = (1, Duration::ZERO);
-    while let Some(batch) = queue.0.take(expected, patience) {
+    while let Some(batch) = queue.0.take(writer.size(), expected, patience) {
         let began = Instant::now();
         let mut entries = Vec::new();
         let mut waiters = Vec::with_capacity(batch.len());

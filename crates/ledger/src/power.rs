@@ -129,9 +129,26 @@ impl Power {
         self.note(path, Change::Remove);
     }
 
-    /// A file is there, if only an empty one.
+    /// A file is there, if only an empty one, and its folder is durable.
     pub fn made(&self, path: &Path) {
+        self.folder_flushed(path.parent().unwrap());
         self.lock().durable.entry(path.to_owned()).or_default();
+    }
+
+    /// What was removed from a folder does not come back.
+    pub fn folder_flushed(&self, folder: &Path) {
+        let mut record = self.lock();
+        let Record { durable, pending, .. } = &mut *record;
+        let inside = |path: &Path| path.parent() == Some(folder);
+        let gone: Vec<(usize, PathBuf)> = pending
+            .iter()
+            .filter(|(_, (path, change))| inside(path) && matches!(change, Change::Remove))
+            .map(|(number, (path, _))| (*number, path.clone()))
+            .collect();
+        for (last, gone) in gone {
+            pending.retain(|number, (path, _)| *number > last || *path != gone);
+            durable.remove(&gone);
+        }
     }
 
     pub fn wrote(&self, path: &Path, at: u64, bytes: &[u8]) {

@@ -204,3 +204,30 @@ async fn what_a_dead_writer_had_not_flushed_is_durable_before_anybody_sees_it() 
     }
     assert!(seen > 20, "{seen}");
 }
+
+#[tokio::test]
+async fn a_segment_that_a_dead_writer_had_not_blanked_durably_does_not_come_back() {
+    let mut turned = 0;
+    for step in 20..110 {
+        let home = tempfile::tempdir().unwrap();
+        let (mut disk, faults) = disk(home.path());
+        disk.segment_bytes = 16 << 10;
+        let log = Log::open_on(disk, ORIGIN, key()).unwrap();
+        faults.plan(step, i64::MAX);
+        while log.append(vec![b"entry".to_vec()]).await.is_ok() {}
+        drop(log);
+        turned += usize::from(home.path().join("wal/1").exists());
+        let (mut disk, _) = self::disk(home.path());
+        disk.faults = Arc::clone(&faults);
+        faults.plan(i64::MAX, i64::MAX);
+        let log = Log::open_on(disk, ORIGIN, key()).unwrap();
+        let old = log.head();
+        for seed in 0..6 {
+            let home = back(&faults, &mut Dice(seed));
+            let again = Log::open(home.path(), ORIGIN, key());
+            let again = again.unwrap_or_else(|e| panic!("step {step}, seed {seed}: {e}"));
+            assert_eq!((again.size(), again.head().root), (old.size, old.root));
+        }
+    }
+    assert!(turned > 20, "{turned}");
+}

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::{appended::Appended, error::LedgerError};
+use crate::{appended::Appended, error::LedgerError, tile::WIDTH};
 
 /// The most entries in one append, and in one batch.
 pub const MAX_BATCH_ENTRIES: usize = 1024;
@@ -49,6 +49,26 @@ struct Waiting {
     /// At so many requests the writer is woken; none when it does not wait.
     wanted: usize,
     closed: bool,
+}
+
+impl Waiting {
+    /// How many requests make the next batch of a log of `size` entries: what fits. With enough for whole tiles, it
+    /// ends where a tile ends, for then it leaves no partial ones, which are most of its files.
+    fn batch(&self, size: u64) -> usize {
+        let (mut all, mut whole, mut entries, mut bytes) = (0, 0, 0, 0);
+        for request in &self.requests {
+            entries += request.entries.len();
+            bytes += request.bytes();
+            if all > 0 && (entries > MAX_BATCH_ENTRIES || bytes > MAX_BATCH_BYTES) {
+                break;
+            }
+            all += 1;
+            if (size + entries as u64).is_multiple_of(WIDTH) {
+                whole = all;
+            }
+        }
+        if whole > 0 && entries as u64 >= WIDTH { whole } else { all }
+    }
 }
 
 /// The queue.
@@ -92,10 +112,10 @@ impl Queue {
         self.lock().requests.len()
     }
 
-    /// The next batch: what waits, as far as it fits one. Blocks; nothing when the queue is closed and drained. For
+    /// The next batch of a log of `size` entries. Blocks; nothing when the queue is closed and drained. For
     /// up to `patience` it waits until `expected` requests are there: callers that were just answered mostly come
     /// again at once, and one flush for all of them is worth more than two for half of them each.
-    pub fn take(&self, expected: usize, patience: Duration) -> Option<Vec<Request>> {
+    pub fn take(&self, size: u64, expected: usize, patience: Duration) -> Option<Vec<Request>> {
         let began = Instant::now();
         let mut waiting = self.lock();
         loop {
@@ -111,16 +131,8 @@ impl Queue {
             };
         }
         waiting.wanted = 0;
-        let (mut batch, mut entries, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(next) = waiting.requests.front() {
-            entries += next.entries.len();
-            bytes += next.bytes();
-            if !batch.is_empty() && (entries > MAX_BATCH_ENTRIES || bytes > MAX_BATCH_BYTES) {
-                break;
-            }
-            batch.extend(waiting.requests.pop_front());
-        }
-        (!batch.is_empty()).then_some(batch)
+        let count = waiting.batch(size);
+        (count > 0).then(|| waiting.requests.drain(..count).collect())
     }
 
     /// Refuses new requests; those that wait are still taken.
@@ -149,7 +161,7 @@ mod tests {
     }
 
     fn taken(queue: &Queue) -> Vec<usize> {
-        queue.take(1, Duration::ZERO).unwrap().iter().map(|r| r.entries.len()).collect()
+        queue.take(0, 1, Duration::ZERO).unwrap().iter().map(|r| r.entries.len()).collect()
     }
 
     #[test]
@@ -173,22 +185,37 @@ mod tests {
         let late = Request { entries: Vec::new(), answer: oneshot::channel().0, room };
         assert!(!queue.put(late));
         assert_eq!(taken(&queue), [2]);
-        assert!(queue.take(1, Duration::ZERO).is_none());
+        assert!(queue.take(0, 1, Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn a_batch_ends_with_a_tile_when_there_is_enough_for_one() {
+        let queue = Queue::new();
+        let take = |size, waiting| {
+            for _ in 0..waiting {
+                assert!(put(&queue, 1, 1));
+            }
+            queue.take(size, 1, Duration::ZERO).unwrap().len()
+        };
+        assert_eq!(take(200, 255), 255);
+        assert_eq!(take(199, 256), 57);
+        assert_eq!(take(256, 400), 512, "199 were left");
+        assert_eq!(take(768, 0), 87);
     }
 
     #[test]
     fn a_batch_waits_for_those_who_are_expected_but_not_for_long() {
         let queue = Arc::new(Queue::new());
         assert!(put(&queue, 1, 1));
-        assert_eq!(queue.take(2, Duration::from_millis(1)).unwrap().len(), 1);
+        assert_eq!(queue.take(0, 2, Duration::from_millis(1)).unwrap().len(), 1);
         let theirs = Arc::clone(&queue);
-        let patient = std::thread::spawn(move || theirs.take(3, Duration::from_mins(10)).unwrap().len());
+        let patient = std::thread::spawn(move || theirs.take(0, 3, Duration::from_mins(10)).unwrap().len());
         for _ in 0..3 {
             assert!(put(&queue, 1, 1));
         }
         assert_eq!(patient.join().unwrap(), 3);
         let theirs = Arc::clone(&queue);
-        let patient = std::thread::spawn(move || theirs.take(3, Duration::from_mins(10)).is_none());
+        let patient = std::thread::spawn(move || theirs.take(0, 3, Duration::from_mins(10)).is_none());
         queue.close();
         assert!(patient.join().unwrap());
     }

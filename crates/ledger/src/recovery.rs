@@ -16,6 +16,7 @@ use crate::{
     stage::{self, Stage},
     state::State,
     tile::{Kind, Tile, WIDTH},
+    wal::NAMES,
 };
 
 /// Where the signed head lies, below the log's folder.
@@ -34,6 +35,12 @@ pub(crate) fn recover(disk: &Disk, origin: &str, key: &SigningKey) -> Result<Rec
     let vkey = Vkey::new(origin, key.verifying_key());
     claim(disk, &vkey)?;
     let segments = segment::read(disk.dir(), &vkey)?;
+    for name in NAMES.map(Path::new) {
+        // It was blanked, but perhaps not durably: it must not come back beside newer segments, or none.
+        if !segments.iter().any(|s| s.path == name) && disk.dir().join(name).exists() {
+            disk.remove_durably(name)?;
+        }
+    }
     let Some(oldest) = segments.first() else { return rest(disk, key, &vkey) };
     let base = State::load(disk.dir(), oldest.base.clone(), &oldest.checkpoint, &oldest.path)?;
     let state = replay::replay(disk, base, &segments, key, &vkey)?;

@@ -86,6 +86,11 @@ impl Writer {
         Arc::clone(&self.head)
     }
 
+    /// Entries in the log.
+    pub fn size(&self) -> u64 {
+        self.state.head.size
+    }
+
     /// Appends `entries`. On success all of them are durable and published.
     pub fn commit(&mut self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, Failure> {
         self.reclaim()?;
