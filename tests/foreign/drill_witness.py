@@ -112,6 +112,8 @@ class Echo:
         self.tell("case", "open", "--customer", customer, *form)
 
     def cosigned_sizes(self):
+        # Asked again each time: one slow answer would otherwise mean a pause of a minute.
+        self.tell("witness", "ask")
         witnesses = self.tell("witness", "status")["witnesses"]
         return {one["log"]: one["size"] for one in witnesses[0]["ledgers"]}
 

@@ -18,7 +18,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour`, `content`,
-    /// `attestation`, `keystore` and `vault` the platform's (`$ECHO_HOME`)
+    /// `attestation`, `keystore`, `trust` and `vault` the platform's (`$ECHO_HOME`)
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
     #[command(subcommand)]

@@ -140,11 +140,15 @@ fn check_folder(
     Ok(paths.iter().map(one).collect())
 }
 
+/// The bytes of a content file that must be there.
+fn content_of(path: &Path) -> Result<Vec<u8>, Failure> {
+    durable::read(path, MAX_CONTENT)?
+        .ok_or_else(|| Failure::failed(format!("there is no file {}", path.display())).hint("check the path"))
+}
+
 /// By what the platform would take the file at `path` now.
 fn admitted(path: &Path, registry: &Registry, exceptions: Option<&Exceptions>) -> Result<Admission, Failure> {
-    let bytes = durable::read(path, MAX_CONTENT)?.ok_or_else(|| {
-        Failure::failed(format!("there is no file {}", path.display())).hint("check the path")
-    })?;
+    let bytes = content_of(path)?;
     let signature = durable::read(&content::signature_path(path), MAX_SIGNATURE_FILE)?.unwrap_or_default();
     let part =
         |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,14 +1,14 @@
 //! `treasury`: the heads of each ledger that are kept in the other, taken away and checked.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use ::witness::{History, Policy, Unaccepted};
+use ::witness::{Policy, Unaccepted};
 use clap::Subcommand;
 use durable::Mode;
-use ledger::Checkpoint;
+use ledger::{Checkpoint, History};
 use serde_json::json;
 
 use crate::{
@@ -116,6 +116,9 @@ fn verify(
     let judge = Judge::new(vkeys, policies, home)?;
     let exported = ledgers::text(file, MAX_FILE, "check the path")?;
     let mut logs: BTreeMap<String, Heads> = BTreeMap::new();
+    for origin in judge.expected() {
+        logs.entry(origin).or_default();
+    }
     let mut checkpoints = 0;
     for note in notes(&exported)? {
         let (head, complete) = judge.one(note)?;
@@ -132,6 +135,10 @@ fn verify(
         }
     }
     for (origin, heads) in &mut logs {
+        if heads.roots.is_empty() {
+            return Err(Failure::unverified(format!("the file holds no checkpoint of {origin}"))
+                .hint("export again; a ledger that was asked for must be in it"));
+        }
         if heads.complete.is_none() && judge.demands(origin) {
             return Err(Failure::unverified(format!(
                 "no checkpoint of {origin} was cosigned by the quorum of its policy"
@@ -199,6 +206,12 @@ impl Judge {
                 .hint("say --vkey, --policy or --ledgers HOME"));
         }
         Ok(judge)
+    }
+
+    /// The origins of every ledger that was asked for: one that the file leaves out is no proof of anything.
+    fn expected(&self) -> BTreeSet<String> {
+        let named = self.policies.iter().flat_map(Policy::logs);
+        named.map(|log| log.origin().to_owned()).chain(self.homes.keys().cloned()).collect()
     }
 
     /// Whether a policy demands cosignatures of this ledger.

@@ -2,7 +2,7 @@
 
 use durable::DurableError;
 use echo_core::Timestamp;
-use trust::chain::MAX_CHAIN_BYTES;
+use trust::{Registry, chain::MAX_CHAIN_BYTES};
 
 use crate::{notice, platform::Ask, work::Worker};
 
@@ -36,7 +36,8 @@ impl Worker {
         }
     }
 
-    /// Fetches the notices; one that speaks of a version that is not known has the chain fetched as well.
+    /// Fetches the notices; one that speaks of a version that is not known has the chain fetched as well, and the
+    /// notices judged by what it brought.
     fn renew_notices(&mut self) {
         self.notices_asked = Some(self.mint.now());
         let ask = Ask { limit: notice::MAX_BYTES, ..Ask::get("/v1/trust/notices") };
@@ -45,14 +46,27 @@ impl Worker {
             (Err(why), _) => return tracing::warn!(%why, "the notices could not be fetched"),
             (_, Err(why)) => return tracing::error!(%why, "the trust chain cannot be read"),
         };
-        match self.notices.take(&answer, &registry) {
+        let newer = self.take_notices(&answer, &registry);
+        if newer
+            && self.trust_is_due(TRUST_AGAIN_SECONDS)
+            && self.renew_trust()
+            && let Ok(registry) = self.pin.newest()
+        {
+            self.take_notices(&answer, &registry);
+        }
+    }
+
+    /// Takes the notices; whether one speaks of a version after `registry`.
+    fn take_notices(&mut self, answer: &[u8], registry: &Registry) -> bool {
+        match self.notices.take(answer, registry) {
             Ok(version) => {
-                self.notices.warn(&registry, self.time());
-                if version > registry.version && self.trust_is_due(TRUST_AGAIN_SECONDS) {
-                    self.renew_trust();
-                }
+                self.notices.warn(registry, self.time());
+                version > registry.version
             }
-            Err(why) => tracing::warn!(%why, "the notices are not taken"),
+            Err(why) => {
+                tracing::warn!(%why, "the notices are not taken");
+                false
+            }
         }
     }
 

@@ -34,11 +34,11 @@ pub(crate) struct Notices {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
-    /// The latest time that the device saw, on its own clock or in something signed.
+    /// The latest time that the device saw, on its own clock or in a registry that the root signed.
     seen: Timestamp,
     /// Notices about keys that the registry still lists.
     notices: Vec<Envelope>,
-    /// Why the platform's chain or notices were refused last, when they were.
+    /// Why the platform's chain was refused last, when it was.
     trouble: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Notices {
         (seconds > BEHIND_SECONDS).then_some(seconds)
     }
 
-    /// Notes a time, of the clock or of something signed; it is kept when it is well past what the file has.
+    /// Notes a time, of the clock or of a registry; it is kept when it is well past what the file has.
     pub(crate) fn saw(&mut self, at: Timestamp) -> Result<(), DurableError> {
         self.kept.seen = self.kept.seen.max(at);
         let ahead = self.kept.seen.as_second().saturating_sub(self.written.as_second());
@@ -82,34 +82,32 @@ impl Notices {
     }
 
     /// Takes the platform's answer: new notices that the operator signed about keys that `registry` lists. What is
-    /// known stays, whether or not the platform still tells it. Gives the newest registry version that one names.
+    /// known stays, whether or not the platform still tells it. Gives the newest registry version that one of them
+    /// speaks of, whoever signed it: by an emergency's notice the device knows no key yet, and a stranger's word costs
+    /// no more than a look at the chain.
     pub(crate) fn take(&mut self, answer: &[u8], registry: &Registry) -> Result<u64, TakeError> {
         let answer: Answer =
             serde_json::from_slice(answer).map_err(|e| TakeError::Malformed(e.to_string()))?;
         if answer.items.len() > MAX_NOTICES {
             return Err(TakeError::Malformed(format!("more than {MAX_NOTICES} notices")));
         }
+        let claimed = answer.items.iter().filter_map(DeprecationNotice::claimed_version).max();
         let mut all = self.kept.notices.clone();
         for envelope in answer.items {
             if !all.contains(&envelope) {
                 all.push(envelope);
             }
         }
-        let mut newest = 0;
-        all.retain(|envelope| match DeprecationNotice::verify(envelope, registry) {
-            Ok(notice) => {
-                newest = newest.max(notice.registry_version);
-                self.kept.seen = self.kept.seen.max(notice.issued);
-                concerns(&notice, registry)
-            }
-            Err(_) => false,
+        // The day on which it says it was made is nobody's clock: a stolen key could write any.
+        all.retain(|envelope| {
+            DeprecationNotice::verify(envelope, registry).is_ok_and(|notice| concerns(&notice, registry))
         });
         let all = all.split_off(all.len().saturating_sub(MAX_NOTICES));
         if all != self.kept.notices {
             self.kept.notices = all;
             self.save()?;
         }
-        Ok(newest)
+        Ok(claimed.unwrap_or_default())
     }
 
     /// The notices that are in force by `registry`.
@@ -133,12 +131,12 @@ impl Notices {
         }
     }
 
-    /// Why the platform's chain or notices were refused last.
+    /// Why the platform's chain was refused last.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.kept.trouble.as_deref()
     }
 
-    /// Keeps why the platform's chain or notices were refused, or that they were not.
+    /// Keeps why the platform's chain was refused, or that it was not.
     pub(crate) fn set_trouble(&mut self, trouble: Option<String>) -> Result<(), DurableError> {
         if self.kept.trouble == trouble {
             return Ok(());
@@ -200,10 +198,9 @@ mod tests {
         let (registry, mut notices) = (house.registry(1), notices(&folder));
         let good = house.notice(at("2027-03-01"));
         assert_eq!(notices.take(&answer(&[good]), &registry).unwrap(), 2);
-        assert_eq!(notices.take(&answer(&[]), &registry).unwrap(), 2);
+        assert_eq!(notices.take(&answer(&[]), &registry).unwrap(), 0);
         let notices = self::notices(&folder);
         assert_eq!(notices.standing(&registry).len(), 1);
-        assert_eq!(notices.time(at("2026-01-01")), at("2027-01-15"), "what it says is signed is a time seen");
         let keys = |now| notices.narrow(&registry, at(now)).keys(KeyRole::Operator);
         assert_eq!((keys("2027-02-28").len(), keys("2027-03-01").len()), (1, 0));
     }
@@ -217,13 +214,47 @@ mod tests {
         let foreign = other_notice(&others, KeyRole::Operator, &operator);
         let receipts = other_notice(&house, KeyRole::Receipts, &operator);
         let elsewhere = other_notice(&house, KeyRole::Operator, &others.key(KeyRole::Operator).public());
-        notices.take(&answer(&[foreign, receipts, elsewhere]), &registry).unwrap();
+        let claimed = notices.take(&answer(&[foreign, receipts, elsewhere]), &registry).unwrap();
+        assert_eq!(claimed, 2, "a reason to look at the chain: the new operator's key is not known yet");
         assert!(notices.standing(&registry).is_empty() && notices.kept.notices.is_empty());
         for bad in [&b""[..], b"[]", b"{\"items\": 1}"] {
             assert!(notices.take(bad, &registry).is_err());
         }
         let many = vec![house.notice(at("2027-03-01")); MAX_NOTICES + 1];
         assert!(notices.take(&answer(&many), &registry).is_err());
+    }
+
+    #[test]
+    fn a_stolen_key_moves_no_device_s_clock() {
+        let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+        let (registry, mut notices) = (house.registry(1), notices(&folder));
+        let good = house.notice(at("2027-03-01")).payload_unchecked().unwrap();
+        let mut notice: DeprecationNotice = serde_json::from_slice(&good).unwrap();
+        notice.issued = at("9999-01-01");
+        let operator = house.key(KeyRole::Operator);
+        let concerning = notice.sign(&[&operator]).unwrap();
+        notice.keys[0].key = House::with_seed(90).key(KeyRole::Operator).id();
+        let other = notice.sign(&[&operator]).unwrap();
+        notices.take(&answer(&[concerning, other]), &registry).unwrap();
+        assert_eq!(notices.time(at("2027-02-01")), at("2027-02-01"));
+    }
+
+    #[test]
+    fn what_is_kept_of_large_notices_can_be_read_again() {
+        let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+        let (registry, mut notices) = (house.registry(1), notices(&folder));
+        let mut large = house.notice(at("2027-03-01"));
+        let mut idle = large.signatures[0].clone();
+        idle.keyid = House::with_seed(90).key(KeyRole::Operator).id();
+        idle.sig = "x".repeat(usize::try_from(MAX_BYTES / 2).unwrap());
+        large.signatures.push(idle);
+        let mut another = large.clone();
+        another.signatures[1].sig.push('y');
+        for envelope in [large, another] {
+            notices.take(&answer(&[envelope]), &registry).unwrap();
+        }
+        assert!(notices.kept.notices.is_empty());
+        self::notices(&folder);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! playbook author; an unsigned or altered one is refused with the reason.
 //!
 //! A file that the operator's exception lets in is kept apart from the signed ones: whoever asks for it says what
-//! time it is, and does not get it once the exception is over. No device gets it at all.
+//! time it is, and does not get it once the exception is over. No device gets it at all. Of the policy there is only
+//! one, so an excepted one stays until the platform stops; scans wait for its signature, and once the exception is
+//! over the platform does not start again without it.
 
 mod door;
 

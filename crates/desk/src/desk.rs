@@ -1,7 +1,7 @@
 //! The desk itself: everything that a step needs at hand.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) cosigner: Cosigner,
     pub(crate) asking: Notify,
+    /// How it stands between which witnesses and ledgers was heard since the start.
+    pub(crate) heard: Mutex<BTreeSet<String>>,
     pub(crate) started: Timestamp,
     pub(crate) index_stale: AtomicBool,
     pub(crate) vault: VaultRoom,
@@ -79,6 +81,11 @@ impl Desk {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn heard(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // Nothing panics while it holds the lock half-way through a change.
+        self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn started(&self) -> Timestamp {
@@ -239,4 +246,11 @@ impl Desk {
         self.0.store.close().await;
         saved
     }
+}
+
+/// Does what waits for the disk or the processor beside the tasks, not in them.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DeskError> + Send + 'static,
+) -> Result<T, DeskError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| DeskError::Internal(e.to_string()))?
 }

@@ -35,8 +35,8 @@ impl Record for Held {
 
 const HELD: &str = "exceptions";
 
-/// The exceptions of a home and their envelope, or why the document is refused. A refused one does not keep the
-/// platform from starting: there are no exceptions then.
+/// The exceptions of a home and their envelope, or why the document is refused. With a refused
+/// one there are no exceptions: the platform starts all the same, unless it was the policy that needed one.
 pub(crate) async fn load(
     home: &Path,
     registry: &Registry,

@@ -10,15 +10,18 @@ use std::{
 };
 
 use dossier::{
-    INDEX_FILE, INDEX_LOCK_FILE, INDEX_TABLE_FILE, Index, Kind, LogName,
-    index::{Attested, Origin, attestation_in},
+    INDEX_FILE, INDEX_LOCK_FILE, INDEX_TABLE_FILE, Index, IndexError, Kind, LogName,
+    index::{Attested, Origin, attestation_in, damaged_name},
 };
 use durable::Mode;
 use ledger::MAX_READ_ENTRIES;
 use store::Scope;
 use trust::{KeyRole, LogKey};
 
-use crate::{Desk, DeskError, DocumentRecord, document};
+use crate::{Desk, DeskError, DocumentRecord, desk::blocking, document};
+
+/// How many entries of the ledger may lie behind the index: so many are read again at a start.
+const MAX_BEHIND: u64 = 100_000;
 
 /// What stood in the index file, and the lock on it.
 struct Held {
@@ -58,10 +61,10 @@ impl Desk {
             return Ok(false);
         };
         let log = self.log(LogName::Genesis);
-        let checkpoint = log.checkpoint();
-        let size = ledger::verify_checkpoint(&checkpoint, log.vkey()).map_err(broken)?.size;
+        let (head, checkpoint) = log.signed_head();
+        let size = head.size;
         let (mut own, mut at) = self.listed(prior.as_ref(), size);
-        let before = own.count;
+        let (before, began) = (own.count, at);
         while at < size {
             let (log, most) = (log.clone(), (size - at).min(MAX_READ_ENTRIES as u64));
             let entries = blocking(move || {
@@ -75,7 +78,7 @@ impl Desk {
             own.grow(self.attested(at, &entries).await?);
             at = next;
         }
-        if own.count == before && current {
+        if own.count == before && current && size - began <= MAX_BEHIND {
             return Ok(true);
         }
         own.checkpoint = checkpoint;
@@ -127,22 +130,31 @@ impl Desk {
         let Some(bytes) = durable::read(&path, dossier::MAX_BYTES as u64)? else {
             return Ok(Some(Held { prior: None, current: false, _lock: lock }));
         };
-        let current = Index::signers(&bytes) == [self.signer(KeyRole::Attestor)?.id()];
-        let prior = match Index::open(&bytes, self.registry()) {
-            Ok(index) => Some(index),
-            Err(error) => {
-                let aside = path.with_extension("json.damaged");
-                tracing::error!(
-                    %error, kept = %aside.display(),
-                    "the attestation index is put aside and made anew; what was merged from others has to be merged again"
-                );
-                fs::rename(&path, &aside)
-                    .map_err(|e| DeskError::Home(format!("cannot put {} aside: {e}", path.display())))?;
-                None
+        match Index::open_own(&bytes, self.registry()) {
+            Ok((index, signers)) => {
+                let current = signers == [self.signer(KeyRole::Attestor)?.id()];
+                Ok(Some(Held { prior: Some(index), current, _lock: lock }))
             }
-        };
-        Ok(Some(Held { current: current && prior.is_some(), prior, _lock: lock }))
+            Err(error) => {
+                put_aside(self.home(), &error)?;
+                Ok(Some(Held { prior: None, current: false, _lock: lock }))
+            }
+        }
     }
+}
+
+/// Puts a file aside that is no index, for whoever looks into it. When many are kept already, the index that is made
+/// anew takes its place.
+fn put_aside(home: &Path, why: &IndexError) -> Result<(), DeskError> {
+    let path = home.join(INDEX_FILE);
+    let aside = damaged_name(|name| home.join(name).exists()).map(|name| home.join(name));
+    tracing::error!(
+        %why, kept = ?aside,
+        "the attestation index is put aside and made anew; what was merged from others has to be merged again"
+    );
+    let Some(aside) = aside else { return Ok(()) };
+    fs::rename(&path, &aside)
+        .map_err(|e| DeskError::Home(format!("cannot put {} aside: {e}", path.display())))
 }
 
 /// The lock on the index of `home`, which ends with the file; nothing while somebody else has it.
@@ -161,12 +173,6 @@ fn lock(home: &Path) -> Result<Option<File>, DeskError> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DeskError> + Send + 'static,
-) -> Result<T, DeskError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| DeskError::Internal(e.to_string()))?
 }
 
 fn broken(error: impl std::fmt::Display) -> DeskError {

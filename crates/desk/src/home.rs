@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use store::{Filter, Record, Scope, Store};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use trust::{
-    KeyPair, KeyRole, Keystore, LogKey, Protection, Registry, TrustChain, Unlock, chain::REGISTRY_FILE,
+    KeyPair, KeyRole, Keystore, LogKey, Protection, Registry, TrustChain, Unlock,
+    chain::REGISTRY_FILE,
+    keystore::{KEYSTORE_FILE, MAX_KEYSTORE_BYTES},
 };
 use witness::Cosigner;
 use zeroize::Zeroizing;
@@ -30,8 +32,6 @@ use crate::{
     work::Owner,
 };
 
-/// How long a version of the trust registry is good, in seconds: two years.
-const REGISTRY_SECONDS: i64 = 2 * 365 * 24 * 3600;
 /// When less than this is left, the next version is made, in seconds: 60 days.
 const RENEW_SECONDS: i64 = 60 * 24 * 3600;
 /// Whom access tokens are from and for.
@@ -110,7 +110,7 @@ impl Desk {
         desk.drain().await?;
         desk.open_vault(vault_key).await?;
         desk.write_node_registry().await?;
-        desk.write_treasury().await?;
+        desk.write_treasury().await;
         desk.warn_of_rotations();
         desk.refresh_index().await;
         let sign_in = desk.operator_link().await?;
@@ -164,16 +164,30 @@ async fn wire(
     passphrase: Option<Zeroizing<String>>,
     database: &Path,
 ) -> Result<Inner, DeskError> {
-    let keystore = open_keystore(&home, passphrase, &mint)?;
+    let before = keystore_bytes(&home)?;
+    let mut keystore = open_keystore(&home, passphrase, &mint)?;
+    let read = if before.is_some() { before } else { keystore_bytes(&home)? };
+    let of = |role| keystore.signer(role).map_err(home_error);
+    // The ledgers' locks keep everybody else from the keys, from here on.
+    let genesis = open_log(&home, LogName::Genesis, of(KeyRole::GenesisLedger)?)?;
+    let aeterna = open_log(&home, LogName::Aeterna, of(KeyRole::AeternaLedger)?)?;
+    if keystore_bytes(&home)? != read {
+        return Err(DeskError::Home(
+            "the keystore was changed while the platform was starting: start it again".to_owned(),
+        ));
+    }
+    if keystore.records().iter().all(|record| record.role != KeyRole::Witness) {
+        // The keystore is older than the role.
+        keystore.rotate(KeyRole::Witness, None, &mint).map_err(home_error)?;
+    }
+    let logs = [(LogName::Genesis, &genesis), (LogName::Aeterna, &aeterna)];
+    let chain = open_chain(&home, &mut keystore, &logs, &mint)?;
     let signer = |role| keystore.signer(role).map_err(home_error);
     let cosigner = cosigner(signer(KeyRole::Witness)?)?;
-    let genesis = open_log(&home, LogName::Genesis, signer(KeyRole::GenesisLedger)?)?;
-    let aeterna = open_log(&home, LogName::Aeterna, signer(KeyRole::AeternaLedger)?)?;
-    let chain =
-        open_chain(&home, &keystore, &[(LogName::Genesis, &genesis), (LogName::Aeterna, &aeterna)], &mint)?;
     let root = chain.fingerprint();
     let registry = chain.verify(&root, mint.now()).map_err(home_error)?;
     roll::check_signers(&keystore, &registry)?;
+    roll::check_rotations(&home, &registry)?;
     let notices = notice::load(&home)?;
     content::ship(&home, signer(KeyRole::PlaybookAuthor)?)?;
     let store = Store::open(database).await?;
@@ -206,6 +220,7 @@ async fn wire(
         changes: watch::Sender::new(0),
         cosigner,
         asking: Notify::new(),
+        heard: Mutex::default(),
     })
 }
 
@@ -224,16 +239,16 @@ fn open_keystore(
 ) -> Result<Keystore, DeskError> {
     let protected = Keystore::exists(home)
         && Keystore::protection_of(home).map_err(home_error)? == Protection::Passphrase;
-    let mut keystore = match passphrase {
+    match passphrase {
         Some(passphrase) if protected => Keystore::open(home, &Unlock::Passphrase(passphrase)),
         _ => Keystore::open_or_create(home, mint),
     }
-    .map_err(home_error)?;
-    if keystore.records().iter().all(|record| record.role != KeyRole::Witness) {
-        // The keystore is older than the role.
-        keystore.rotate(KeyRole::Witness, None, mint).map_err(home_error)?;
-    }
-    Ok(keystore)
+    .map_err(home_error)
+}
+
+/// The keystore's file as it is now; nothing when there is none yet.
+fn keystore_bytes(home: &Path) -> Result<Option<Vec<u8>>, DeskError> {
+    durable::read(&home.join(KEYSTORE_FILE), MAX_KEYSTORE_BYTES).map_err(home_error)
 }
 
 /// Echo as a witness of others' logs.
@@ -252,43 +267,45 @@ fn open_log(home: &Path, name: LogName, key: &KeyPair) -> Result<Log, DeskError>
 /// The trust chain of the home: made when there is none, renewed when it is about to expire.
 fn open_chain(
     home: &Path,
-    keystore: &Keystore,
+    keystore: &mut Keystore,
     logs: &[(LogName, &Log)],
     mint: &Mint,
 ) -> Result<TrustChain, DeskError> {
-    let root = keystore.signer(KeyRole::Root).map_err(home_error);
     if !home.join(REGISTRY_FILE).exists() {
         let registry = first_registry(keystore, logs, mint.now());
-        let chain = TrustChain::create(&registry, root?).map_err(home_error)?;
+        let root = keystore.signer(KeyRole::Root).map_err(home_error)?;
+        let chain = TrustChain::create(&registry, root).map_err(home_error)?;
         chain.save(home).map_err(home_error)?;
         return Ok(chain);
     }
-    let mut chain = TrustChain::load(home).map_err(home_error)?;
-    let newest = chain.newest().map_err(home_error)?;
-    if seconds_later(mint.now(), RENEW_SECONDS) >= newest.expires {
-        let root = match root {
-            Ok(root) => root,
-            // The root is kept elsewhere, as it should be: its keepers have until the end to bring the next version.
-            Err(away) if mint.now() < newest.expires => {
-                tracing::warn!(expires = %newest.expires, %away, "the trust registry is about to expire");
-                return Ok(chain);
-            }
-            Err(away) => return Err(away),
-        };
-        let next = Registry {
-            version: newest.version + 1,
-            created: mint.now(),
-            expires: seconds_later(mint.now(), REGISTRY_SECONDS),
-            ..newest
-        };
-        chain.extend(&next, &[root]).map_err(home_error)?;
-        chain.save(home).map_err(home_error)?;
+    let mut house = governance::House::open(home, keystore, mint).map_err(home_error)?;
+    let expires = house.chain().newest().map_err(home_error)?.expires;
+    if seconds_later(mint.now(), RENEW_SECONDS) >= expires
+        && let Err(away) = renew(&mut house)
+    {
+        // The root is kept elsewhere, as it should be: its keepers have until the end to bring the next version.
+        if mint.now() >= expires {
+            return Err(away);
+        }
+        tracing::warn!(%expires, %away, "the trust registry is about to expire");
     }
-    Ok(chain)
+    Ok(house.chain().clone())
+}
+
+/// Adds the next version with the root's keys that are at hand.
+fn renew(house: &mut governance::House<'_>) -> Result<(), DeskError> {
+    let renewal = house.renewal().map_err(home_error)?;
+    house.finish(&renewal).map(drop).map_err(|why| {
+        DeskError::Home(format!(
+            "{why}: the root's keepers sign the next version of the trust registry, see `echo_cli trust ceremony begin \
+             --renew`"
+        ))
+    })
 }
 
 fn first_registry(keystore: &Keystore, logs: &[(LogName, &Log)], now: Timestamp) -> Registry {
-    let mut registry = Registry::founding(keystore.records(), now, seconds_later(now, REGISTRY_SECONDS));
+    let mut registry =
+        Registry::founding(keystore.records(), now, seconds_later(now, governance::VALID_SECONDS));
     registry.logs = logs
         .iter()
         .map(|(name, log)| {

@@ -25,7 +25,7 @@ impl Desk {
     pub(crate) fn warn_of_rotations(&self) {
         match governance::rotations(self.home()) {
             Ok(rotations) => {
-                for open in rotations.iter().filter(|r| r.stage != governance::Stage::Done) {
+                for open in rotations.iter().filter(|r| r.stage.is_open()) {
                     tracing::warn!(
                         rotation = %open.id, stage = open.stage.as_str(),
                         "keys are being rotated: see `echo_cli trust status`, go on with `echo_cli trust resume`"

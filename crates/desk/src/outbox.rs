@@ -7,7 +7,7 @@
 use dossier::LogName;
 use store::{OutboxEntry, Scope};
 
-use crate::{Desk, DeskError, DocumentRecord};
+use crate::{Desk, DeskError, DocumentRecord, desk::blocking};
 
 impl Desk {
     /// Enters everything owed. When this returns, what the caller committed before is in its ledger.
@@ -83,10 +83,9 @@ impl Desk {
         }
         drop(tx);
         let desk = self.clone();
-        tokio::task::spawn_blocking(move || {
+        blocking(move || {
             records.iter().try_for_each(|(record, index, at)| desk.publish(record, *index, *at, fresh))
         })
         .await
-        .map_err(|e| DeskError::Internal(e.to_string()))?
     }
 }

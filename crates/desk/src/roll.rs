@@ -1,6 +1,8 @@
 //! Enters into the genesis ledger what changed about the keys while the platform was stopped: versions of the trust
 //! registry, and notices.
 
+use std::path::Path;
+
 use dossier::{Kind, envelope_digest};
 use governance::DeprecationNotice;
 use store::Scope;
@@ -85,6 +87,22 @@ impl Work<'_> {
 
 fn version_id(number: u64) -> String {
     format!("version-{number}")
+}
+
+/// Refuses a home whose keys are being retired at once, by a version that still waits for the root's keepers: what the
+/// platform signed meanwhile would be of after the old keys' last day.
+pub(crate) fn check_rotations(home: &Path, registry: &Registry) -> Result<(), DeskError> {
+    // One that cannot be read is warned of: see `Desk::warn_of_rotations`.
+    let rotations = governance::rotations(home).unwrap_or_default();
+    let Some(held) = rotations.iter().find(|r| r.holds_the_platform(registry)) else { return Ok(()) };
+    let roles: Vec<&str> = held.replacements.iter().map(|r| r.role.as_str()).collect();
+    Err(DeskError::Home(format!(
+        "the keys of {} are being retired at once, and what they sign until that is done would count for nothing: go on \
+         with `echo_cli trust resume`, with the root's signatures by `echo_cli trust ceremony`, or give it up with \
+         `echo_cli trust abandon {}`",
+        roles.join(", "),
+        held.id
+    )))
 }
 
 /// Refuses a home whose keystore would sign with a key that the registry took out: a rotation that was cut off.

@@ -50,8 +50,7 @@ impl Cosigned {
         Ok(tx.get(&Scope::All, log.as_str()).await?)
     }
 
-    /// Takes `note`, the signed `head` with cosignatures, and answers the newest note that `policy` accepts when that is
-    /// a new one.
+    /// Takes `note`, the signed `head` with cosignatures. Whether `policy` accepts what that makes.
     pub(crate) async fn take(
         tx: &mut Tx,
         log: LogName,
@@ -59,10 +58,10 @@ impl Cosigned {
         note: &str,
         policy: &Policy,
         now: u64,
-    ) -> Result<Option<String>, DeskError> {
+    ) -> Result<bool, DeskError> {
         let known = Self::of(tx, log).await?;
         if known.as_ref().is_some_and(|known| known.size > head.size) {
-            return Ok(None);
+            return Ok(false);
         }
         let complete = known.as_ref().and_then(|known| known.complete.clone());
         let note = match known {
@@ -75,23 +74,22 @@ impl Cosigned {
             _ => note.to_owned(),
         };
         let good = policy.evaluate(&note).is_ok();
-        let fresh = good.then(|| note.clone());
         let record = Self {
             id: log.as_str().to_owned(),
             size: head.size,
             root: Digest(head.root),
+            complete: good.then(|| note.clone()).or(complete),
             note,
-            complete: fresh.clone().or(complete),
         };
         put(tx, &record).await?;
-        Ok(fresh)
+        Ok(good)
     }
 }
 
 /// One commitment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitmentRecord {
-    /// Sorts by time: `000001764000000000-genesis-17`.
+    /// Sorts by the order in which they were made: `000000000000000012-genesis-17`.
     pub id: String,
     /// The ledger whose head was entered into the other.
     pub log: LogName,
@@ -138,20 +136,37 @@ impl Desk {
     }
 
     /// Writes out what the database says, after an edit or a run that was cut off: the policies and the cosigned heads.
-    pub(crate) async fn write_treasury(&self) -> Result<(), DeskError> {
-        self.write_policies().await?;
-        let mut tx = self.store().read().await?;
-        for log in LogName::ALL {
-            if let Some(note) = self.complete(&mut tx, log).await? {
-                self.write_cosigned(log, &note)?;
-            }
+    /// Nobody reads these files back, so one that cannot be written is no reason to stop; the next time writes it.
+    pub(crate) async fn write_treasury(&self) {
+        if let Err(error) = self.write_policies().await {
+            tracing::warn!(%error, "the policies in treasury/ are not up to date");
         }
-        Ok(())
+        for log in LogName::ALL {
+            self.write_cosigned(log).await;
+        }
     }
 
-    pub(crate) fn write_cosigned(&self, log: LogName, note: &str) -> Result<(), DeskError> {
+    /// Writes the newest cosigned head of a ledger out, or removes the file when there is none.
+    pub(crate) async fn write_cosigned(&self, log: LogName) {
+        if let Err(error) = self.try_write_cosigned(log).await {
+            tracing::warn!(%error, "treasury/{log}.cosigned is not up to date");
+        }
+    }
+
+    async fn try_write_cosigned(&self, log: LogName) -> Result<(), DeskError> {
+        // One at a time, or an older note could be written last.
+        let mut tx = self.store().write().await?;
         let path = self.home().join(format!("treasury/{log}.cosigned"));
-        Ok(durable::write(&path, note.as_bytes(), Mode::Public)?)
+        match self.complete(&mut tx, log).await? {
+            Some(note) => durable::write(&path, note.as_bytes(), Mode::Public)?,
+            None => match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(DeskError::Home(format!("cannot remove {}: {error}", path.display())));
+                }
+                _ => {}
+            },
+        }
+        Ok(())
     }
 
     /// Enters the head of each ledger into the other, when there is something new to commit to.
@@ -159,7 +174,7 @@ impl Desk {
         let mut work = self.work("Echo").await?;
         let mut made = Vec::new();
         for log in LogName::ALL {
-            let (head, plain) = self.head(log)?;
+            let (head, plain) = self.log(log).signed_head();
             if !self.has_news(&mut work.tx, log, &head).await? {
                 continue;
             }
@@ -172,7 +187,8 @@ impl Desk {
             let id = format!("{log}-{}", commitment.size);
             work.record(Kind::commitment_of(log), &id, Owner::default(), &commitment).await?;
             let record = CommitmentRecord {
-                id: format!("{:018}-{id}", work.now.as_millisecond()),
+                // Counted, for a clock may go back.
+                id: format!("{:018}-{id}", work.tx.next("commitment").await?),
                 log,
                 size: commitment.size,
                 root: commitment.root,

@@ -6,18 +6,19 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 use ::vault::{
-    Actor, AuditHead, Recipient, Sealed, Secret, SecretRef, Unseal, Vault, VaultError, VersionState,
+    Actor, AuditHead, Description, Protection, Recipient, Sealed, Secret, SecretRef, Standing, Unseal, Vault,
+    VaultError, VersionState,
 };
 use dossier::Kind;
 use echo_core::{CustomerId, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Record, Scope};
 
-use crate::{Desk, DeskError, work::Owner};
+use crate::{Desk, DeskError, desk::blocking, work::Owner};
 
 /// Who asks, for the vault's audit.
 const WHO: &str = "echo_os_prime";
@@ -35,7 +36,14 @@ pub enum VaultKey {
 #[derive(Debug)]
 pub(crate) struct VaultRoom {
     sealed: Sealed,
-    open: OnceLock<Arc<Vault>>,
+    open: OnceLock<OpenVault>,
+}
+
+#[derive(Debug)]
+struct OpenVault {
+    vault: Vault,
+    /// Its first recipient, which is its name for ever.
+    born: Recipient,
 }
 
 impl VaultRoom {
@@ -98,38 +106,61 @@ impl Record for EnteredAudit {
     }
 }
 
+/// What the ledger is to hold of the vault: its first recipient, and the end of its audit.
+type Found = (Recipient, AuditHead);
+
 impl Desk {
-    /// Checks the vault against the ledger, and opens it when `key` says with what.
+    /// Checks the vault against the ledger, and opens it when `key` says with what. When its audit is full, or another
+    /// process holds it, it stays sealed, and the platform runs: neither says that anything is wrong with it.
     pub(crate) async fn open_vault(&self, key: Option<VaultKey>) -> Result<(), DeskError> {
         let entered = self.store().read().await?.get::<EnteredAudit>(&Scope::All, NEWEST).await?;
         let desk = self.clone();
-        let there = blocking(move || desk.open_vault_now(entered.as_ref(), key)).await?;
-        if there { self.enter_vault_audit().await } else { Ok(()) }
+        let found = blocking(move || match desk.open_vault_now(entered.as_ref(), key) {
+            Ok(found) => Ok(found),
+            Err(Shut::Vault(error @ VaultError::Locked(_))) => {
+                // What nobody has looked at is not entered either: the next start looks at it.
+                tracing::error!(%error, "the vault stays sealed, and was not checked: start the platform again");
+                Ok(None)
+            }
+            Err(Shut::Vault(error)) => Err(vault_error(error)),
+            Err(Shut::Desk(error)) => Err(error),
+        })
+        .await?;
+        match found {
+            Some(found) => self.enter_vault_audit(found).await,
+            None => Ok(()),
+        }
     }
 
-    /// Whether there is a vault.
+    /// What there is to enter; nothing when there is no vault.
     fn open_vault_now(
         &self,
         entered: Option<&EnteredAudit>,
         key: Option<VaultKey>,
-    ) -> Result<bool, DeskError> {
+    ) -> Result<Option<Found>, Shut> {
         let room = self.vault_room();
         if !room.sealed.is_there() {
             return match entered {
-                None => Ok(false),
-                Some(entered) => Err(DeskError::Home(format!(
+                None => Ok(None),
+                Some(entered) => Err(home(format!(
                     "vault_v1 is missing, but the genesis ledger holds the end of its audit (line {}): restore the \
                      whole folder from your backup",
                     entered.seq
                 ))),
             };
         }
-        let born = born(&room.sealed)?;
+        let Standing { description, audit, .. } = room.sealed.standing()?;
+        let Description { protection, recipient, identities, .. } = description;
+        let born = identities.into_iter().next().map_or(recipient, |first| first.recipient);
         let same = entered.filter(|entered| entered.vault == born);
         if let Some(entered) = same {
-            let held = room.sealed.audit_digest(entered.seq).map_err(vault_error)?;
+            let held = if entered.seq == audit.seq {
+                Some(audit.digest)
+            } else {
+                room.sealed.audit_digest(entered.seq)?
+            };
             if held != Some(entered.digest) {
-                return Err(DeskError::Home(format!(
+                return Err(home(format!(
                     "the audit of vault_v1 was cut, edited or put back: line {} is not the one that the genesis \
                      ledger holds since {}; restore the whole folder from your newest backup, and find out who had \
                      which secret",
@@ -137,35 +168,49 @@ impl Desk {
                 )));
             }
         }
-        let Some(key) = key else {
-            if entered.is_some() && same.is_none() {
-                return Err(DeskError::Home(
+        let another = entered.is_some() && same.is_none();
+        let Some(vault) = self.unseal_vault(key, &protection)? else {
+            if another {
+                return Err(home(
                     "vault_v1 is another vault than the one in the genesis ledger: restore the whole folder from your \
                      backup; if you made a new one, start the platform once with what opens it"
                         .to_owned(),
                 ));
             }
-            tracing::info!("the vault stays sealed: hand in what opens it with --vault-key-file");
-            return Ok(true);
+            return Ok(Some((born, audit)));
         };
-        let vault = self.unseal_vault(&key)?;
-        if entered.is_some() && same.is_none() {
+        if another {
             tracing::warn!(%born, "vault_v1 is a new vault; the one in the genesis ledger is gone");
         }
         tracing::info!(recipient = %vault.recipient(), "the vault is open");
-        let _ = room.open.set(Arc::new(vault));
-        Ok(true)
+        let audit = vault.audit_head()?;
+        let _ = room.open.set(OpenVault { vault, born: born.clone() });
+        Ok(Some((born, audit)))
     }
 
-    fn unseal_vault(&self, key: &VaultKey) -> Result<Vault, DeskError> {
-        let sealed = &self.vault_room().sealed;
-        let protection = sealed.protection().map_err(vault_error)?;
+    /// The vault, open; nothing without a key, or when its audit is full.
+    fn unseal_vault(
+        &self,
+        key: Option<VaultKey>,
+        protection: &Protection,
+    ) -> Result<Option<Vault>, VaultError> {
         let by = match key {
-            VaultKey::File(path) => Unseal::read(path, &protection),
-            VaultKey::Credential(path) => Unseal::read_credential(path, &protection),
+            None => {
+                tracing::info!("the vault stays sealed: hand in what opens it with --vault-key-file");
+                return Ok(None);
+            }
+            Some(VaultKey::File(path)) => Unseal::read(&path, protection),
+            Some(VaultKey::Credential(path)) => Unseal::read_credential(&path, protection),
         };
         let actor = Actor::new(WHO).because("start");
-        by.and_then(|by| sealed.unseal(&by, &actor, self.mint())).map_err(vault_error)
+        match self.vault_room().sealed.unseal(&by?, &actor, self.mint()) {
+            Ok(vault) => Ok(Some(vault)),
+            Err(error @ VaultError::AuditFull) => {
+                tracing::error!(%error, "the vault stays sealed: archive its audit, and start the platform again");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How the vault stands; nothing when there is none.
@@ -176,15 +221,14 @@ impl Desk {
             if !room.sealed.is_there() {
                 return Ok(None);
             }
-            let description = room.sealed.description().map_err(vault_error)?;
-            let listing = room.sealed.list().map_err(vault_error)?;
+            let Standing { description, listing, audit } = room.sealed.standing().map_err(vault_error)?;
             Ok(Some(VaultStatus {
                 open: room.open.get().is_some(),
                 recipient: description.recipient,
                 opened_by: description.protection.words().to_owned(),
                 versions: listing.entries.iter().filter(|e| e.state == VersionState::Live).count(),
                 waiting: listing.pending.iter().filter(|p| !p.refused).count(),
-                audit: room.sealed.audit_head().map_err(vault_error)?,
+                audit,
             }))
         })
         .await
@@ -197,29 +241,25 @@ impl Desk {
         let which = SecretRef::newest(parse("namespace", namespace)?, parse("name", name)?);
         let actor = Actor::new(WHO).because(why);
         let desk = self.clone();
-        let got = blocking(move || {
-            let vault = desk.vault_room().open.get().cloned().ok_or_else(|| {
+        let (got, found) = blocking(move || {
+            let OpenVault { vault, born } = desk.vault_room().open.get().ok_or_else(|| {
                 DeskError::Conflict(
                     "the vault is sealed, or there is none: start the platform with --vault-key-file"
                         .to_owned(),
                 )
             })?;
-            Ok(vault.get(&which, &actor, desk.mint()))
+            let got = vault.get(&which, &actor, desk.mint());
+            Ok((got, (born.clone(), vault.audit_head().map_err(vault_error)?)))
         })
         .await?;
         // A refusal is in the audit as well.
-        self.enter_vault_audit().await?;
+        self.enter_vault_audit(found).await?;
         got.map_err(vault_error)
     }
 
     /// Enters the end of the audit into the genesis ledger, when it is a new one.
-    async fn enter_vault_audit(&self) -> Result<(), DeskError> {
-        let desk = self.clone();
-        let (vault, AuditHead { seq, digest }) = blocking(move || {
-            let sealed = &desk.vault_room().sealed;
-            Ok((born(sealed)?, sealed.audit_head().map_err(vault_error)?))
-        })
-        .await?;
+    async fn enter_vault_audit(&self, found: Found) -> Result<(), DeskError> {
+        let (vault, AuditHead { seq, digest }) = found;
         let mut work = self.work("Echo").await?;
         let before = work.tx.get::<EnteredAudit>(&Scope::All, NEWEST).await?;
         if before.as_ref().is_some_and(|before| before.vault == vault && before.seq >= seq) {
@@ -235,17 +275,22 @@ impl Desk {
     }
 }
 
-/// The vault's first recipient.
-fn born(sealed: &Sealed) -> Result<Recipient, DeskError> {
-    let description = sealed.description().map_err(vault_error)?;
-    Ok(description.identities.into_iter().next().map_or(description.recipient, |first| first.recipient))
+/// Why the vault is not opened at the start.
+enum Shut {
+    /// The vault says so.
+    Vault(VaultError),
+    /// The ledger says so.
+    Desk(DeskError),
 }
 
-/// Files are read and passphrases tried beside the tasks, not in them.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DeskError> + Send + 'static,
-) -> Result<T, DeskError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| DeskError::Internal(e.to_string()))?
+impl From<VaultError> for Shut {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+fn home(why: String) -> Shut {
+    Shut::Desk(DeskError::Home(why))
 }
 
 fn vault_error(error: VaultError) -> DeskError {

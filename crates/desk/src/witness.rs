@@ -112,7 +112,9 @@ impl Desk {
             let other =
                 |kept: &Kept| kept.size == asked.checkpoint.size && kept.root != asked.checkpoint.root;
             if seen.as_ref().is_some_and(other) {
-                tracing::warn!(origin, note = asked.note(), "a log that is witnessed here has two histories");
+                // The trusted lines alone: what else stands in the request is anybody's.
+                let note = asked.cosigned(&logs, "");
+                tracing::warn!(origin, note, "a log that is witnessed here has two histories");
             }
             return Ok(Err(refusal));
         }

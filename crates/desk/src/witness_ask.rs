@@ -14,7 +14,7 @@ use crate::{
     treasury::Cosigned,
     witness::{seconds, time},
     witness_policy::{Book, policy, put},
-    witness_standing::{Standing, standing},
+    witness_standing::{Standing, id, standing},
 };
 
 /// The pause after a first failure, in seconds; each later one is twice as long.
@@ -68,13 +68,15 @@ impl Desk {
         let policy = policy(&mut tx, Book::Witnesses).await?;
         let mut asks = Vec::new();
         for log in LogName::ALL {
-            let (head, note) = self.head(log)?;
+            let (head, note) = self.log(log).signed_head();
             if head.size == 0 {
                 continue;
             }
             for witness in policy.witnesses() {
                 let standing = standing(&mut tx, log, &witness.key).await?;
-                let seen = standing.size == head.size && standing.root.0 == head.root;
+                // Since the start each is asked once at least: what stands here may be from a backup.
+                let answered = self.heard().contains(&id(log, &witness.key));
+                let seen = answered && standing.size == head.size && standing.root.0 == head.root;
                 if seen || standing.next.is_some_and(|next| self.now() < next) {
                     continue;
                 }
@@ -103,6 +105,9 @@ impl Desk {
 
     /// Takes a witness's answer. What it answers is to be asked now.
     pub async fn witness_answered(&self, ask: &Ask, answer: WitnessAnswer) -> Result<Option<Ask>, DeskError> {
+        if matches!(answer, WitnessAnswer::Status { .. }) {
+            self.heard().insert(id(ask.log, &ask.witness.key));
+        }
         match answer {
             WitnessAnswer::Status { status: 200, body } => self.cosigned(ask, &body).await,
             WitnessAnswer::Status { status: 409, body } => self.stale(ask, &body).await,
@@ -127,14 +132,6 @@ impl Desk {
             }
             WitnessAnswer::Nothing(reason) => self.failed(ask, reason, false).await,
         }
-    }
-
-    /// The newest head of a ledger, and its signed note.
-    pub(crate) fn head(&self, log: LogName) -> Result<(Checkpoint, String), DeskError> {
-        let note = self.log(log).checkpoint();
-        let head = ledger::verify_checkpoint(&note, self.log(log).vkey().trim_end())
-            .map_err(|e| DeskError::Home(e.to_string()))?;
-        Ok((head, note))
     }
 
     fn ask_of(
@@ -191,8 +188,8 @@ impl Desk {
         let rules = self.policy_of(&mut work.tx, ask.log).await?;
         let fresh = Cosigned::take(&mut work.tx, ask.log, &ask.head, &note, &rules, now).await?;
         work.commit().await?;
-        if let Some(note) = fresh {
-            self.write_cosigned(ask.log, &note)?;
+        if fresh {
+            self.write_cosigned(ask.log).await;
         }
         Ok(None)
     }
@@ -206,7 +203,7 @@ impl Desk {
         let Some(size) = size else {
             return self.failed(ask, "answered 409 without a size".to_owned(), false).await;
         };
-        let (head, note) = self.head(ask.log)?;
+        let (head, note) = self.log(ask.log).signed_head();
         if size > head.size {
             let words = format!(
                 "cosigned {size} entries, but the ledger has {}: it was set back, by an old backup perhaps",

@@ -1,7 +1,7 @@
 //! Which logs Echo witnesses, and which witnesses it asks: two policies (C2SP tlog-policy), kept as records.
 //!
 //! The records are the truth. They are written out as `treasury/witnessed.policy` and `treasury/witnesses.policy`, for
-//! people and other tools; a file that somebody edits is written anew.
+//! people and other tools, at each start and edit, and never read.
 
 use access::Action;
 use dossier::LogName;
@@ -142,10 +142,15 @@ impl Desk {
             }
             WitnessEdit::Quorum { name } => policy.with_quorum(&name),
         };
-        work.keep_policy(Book::Witnesses, &next.map_err(refused)?, what).await?;
+        let next = next.map_err(refused)?;
+        // What verifiers get names our own logs beside the witnesses: a key may stand there once only.
+        for log in LogName::ALL {
+            self.with_own_log(&next, log).map_err(refused)?;
+        }
+        work.keep_policy(Book::Witnesses, &next, what).await?;
         let view = work.witnesses().await?;
         let view = work.finish(call, 200, view).await?;
-        self.write_treasury().await?;
+        self.write_treasury().await;
         self.wake_witnesses();
         Ok(view)
     }
@@ -167,7 +172,7 @@ impl Desk {
         work.keep_policy(Book::Witnessed, &next, what.to_owned()).await?;
         let view = witnessed(&mut work.tx, &next).await?;
         let view = work.finish(call, 200, view).await?;
-        self.write_policies().await?;
+        self.write_treasury().await;
         Ok(view)
     }
 
@@ -189,10 +194,12 @@ impl Desk {
     }
 
     pub(crate) async fn policy_of(&self, tx: &mut Tx, log: LogName) -> Result<Policy, DeskError> {
-        let witnesses = policy(tx, Book::Witnesses).await?.without_urls();
-        witnesses
-            .with_log(self.log(log).vkey().trim_end(), None)
-            .map_err(|e| DeskError::Internal(e.to_string()))
+        let witnesses = policy(tx, Book::Witnesses).await?;
+        self.with_own_log(&witnesses, log).map_err(|e| DeskError::Internal(e.to_string()))
+    }
+
+    fn with_own_log(&self, witnesses: &Policy, log: LogName) -> Result<Policy, PolicyError> {
+        witnesses.clone().without_urls().with_log(self.log(log).vkey(), None)
     }
 
     /// Writes both policies out as files.

@@ -164,8 +164,7 @@ async fn view(tx: &mut Tx) -> Result<Witnesses, DeskError> {
 }
 
 pub(crate) async fn standing(tx: &mut Tx, log: LogName, witness: &WitnessKey) -> Result<Standing, DeskError> {
-    let key = key(witness);
-    let id = format!("{log}/{key}");
+    let (id, key) = (id(log, witness), key(witness));
     Ok(tx.get(&Scope::All, &id).await?.unwrap_or(Standing {
         id,
         log,
@@ -178,6 +177,11 @@ pub(crate) async fn standing(tx: &mut Tx, log: LogName, witness: &WitnessKey) ->
         next: None,
         contradiction: None,
     }))
+}
+
+/// The id of how it stands between a witness and a ledger.
+pub(crate) fn id(log: LogName, witness: &WitnessKey) -> String {
+    format!("{log}/{}", key(witness))
 }
 
 /// What a witness is known by here.

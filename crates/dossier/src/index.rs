@@ -20,6 +20,8 @@ pub const INDEX_TYPE: &str = "application/vnd.echo.attestation-index.v1+json";
 pub const INDEX_FILE: &str = "federated_attestation_index.json";
 /// The same for people, beside it.
 pub const INDEX_TABLE_FILE: &str = "federated_attestation_index.md";
+/// How many files that were no index are kept, each beside the index; the oldest ones.
+pub const MAX_DAMAGED: u32 = 9;
 /// Whoever changes the index holds the lock on this file meanwhile.
 pub const INDEX_LOCK_FILE: &str = "federated_attestation_index.lock";
 /// The most of its own attestations that an Echo's index lists: the newest.
@@ -95,6 +97,22 @@ impl Index {
     /// that `registry` names, and does not contradict itself. Whether `registry` is the right one, and whether the
     /// entries are in the ledger, is for the caller to know.
     pub fn open(bytes: &[u8], registry: &Registry) -> Result<Self, IndexError> {
+        Self::opened(bytes, registry).map(|(index, _)| index)
+    }
+
+    /// As [`Index::open`], for the index that a home wrote itself: a key of its own that signs no more counts too,
+    /// because what was merged goes on when the key is replaced. A revoked key does not count. With the keys that
+    /// signed the file: its owner signs it anew when they are not those of today.
+    pub fn open_own(bytes: &[u8], registry: &Registry) -> Result<(Self, Vec<KeyId>), IndexError> {
+        let mut own = registry.clone();
+        let retired = registry.retired.iter().filter(|retired| retired.role == KeyRole::Attestor);
+        if let Some(held) = own.role_mut(KeyRole::Attestor) {
+            held.keys.extend(retired.map(|retired| retired.key));
+        }
+        Self::opened(bytes, &own)
+    }
+
+    fn opened(bytes: &[u8], registry: &Registry) -> Result<(Self, Vec<KeyId>), IndexError> {
         let malformed = |why: String| IndexError::Malformed(why);
         if bytes.len() > crate::MAX_BYTES {
             return Err(malformed(format!("larger than {} bytes", crate::MAX_BYTES)));
@@ -111,13 +129,7 @@ impl Index {
                 why: "its ledger is not the genesis ledger that the trust registry names".to_owned(),
             });
         }
-        Ok(index)
-    }
-
-    /// The keys that signed an index file, as it says: for its owner, who may want to sign it anew.
-    pub fn signers(bytes: &[u8]) -> Vec<KeyId> {
-        let envelope: Option<Envelope> = serde_json::from_slice(bytes).ok();
-        envelope.map_or_else(Vec::new, |e| e.signatures.into_iter().map(|s| s.keyid).collect())
+        Ok((index, envelope.signatures.into_iter().map(|s| s.keyid).collect()))
     }
 
     /// Takes an Echo's part in, in place of what was there of it. The caller has checked it: see
@@ -182,9 +194,19 @@ fn fit(merged: &mut [Origin]) {
     }
 }
 
+/// The name under which a file that is no index is put aside: the first that is not `taken`. Nothing when
+/// [`MAX_DAMAGED`] are kept already; an earlier one is never written over.
+pub fn damaged_name(taken: impl Fn(&str) -> bool) -> Option<String> {
+    let name = |number| match number {
+        1 => format!("{INDEX_FILE}.damaged"),
+        number => format!("{INDEX_FILE}.damaged.{number}"),
+    };
+    (1..=MAX_DAMAGED).map(name).find(|name| !taken(name))
+}
+
 /// The registry as it counts for an index: one attestor signs it, however many must sign an attestation. What the
 /// index says of others' signatures, anybody can count.
-pub fn any_attestor(registry: &Registry) -> Registry {
+fn any_attestor(registry: &Registry) -> Registry {
     let mut any = registry.clone();
     if let Some(held) = any.role_mut(KeyRole::Attestor) {
         held.threshold = 1;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use echo_core::{Digest, Timestamp};
-use ledger::Checkpoint;
+use ledger::{Checkpoint, History};
 use trust::{TrustChain, TrustError};
 
 use crate::index::{Attested, Index, IndexError, MAX_LISTED, Origin, attestation_in};
@@ -150,7 +150,7 @@ pub struct LogWalk<'a> {
     head: Checkpoint,
     /// The roots that the tree must have on the way.
     roots: Vec<(Of, u64, [u8; 32])>,
-    tree: Tree,
+    tree: History,
     /// How many attestations were met within the offered size.
     met: u64,
     /// How many of the listed entries are still to come; they are newest first.
@@ -187,7 +187,7 @@ impl<'a> LogWalk<'a> {
             size,
             head,
             roots,
-            tree: Tree::default(),
+            tree: History::default(),
             met: 0,
             left: offered.entries.len(),
             differs: known.and_then(|known| offered.relisted(known)),
@@ -204,7 +204,7 @@ impl<'a> LogWalk<'a> {
 
     /// The next entry of the ledger.
     pub fn take(&mut self, entry: &[u8]) {
-        let (number, leaf) = (self.tree.size, ledger::leaf_hash(entry));
+        let (number, leaf) = (self.tree.size(), ledger::leaf_hash(entry));
         if number < self.size && self.differs.is_none() {
             self.differs = self.met_entry(number, leaf, entry).err();
         }
@@ -238,7 +238,7 @@ impl<'a> LogWalk<'a> {
     }
 
     fn compare(&mut self) {
-        let here = self.tree.size;
+        let here = self.tree.size();
         let due: Vec<_> = self.roots.iter().filter(|(_, size, _)| *size == here).copied().collect();
         if due.is_empty() {
             return;
@@ -250,8 +250,8 @@ impl<'a> LogWalk<'a> {
     /// Ends the walk: everything that was promised held, or the first thing that did not.
     pub fn finish(self) -> Result<(), MergeError> {
         let origin = self.offered.name();
-        if self.tree.size != self.head.size {
-            let why = format!("{} of its {} entries are there", self.tree.size, self.head.size);
+        if self.tree.size() != self.head.size {
+            let why = format!("{} of its {} entries are there", self.tree.size(), self.head.size);
             return Err(MergeError::Log { origin, why });
         }
         let wrong = |of| self.wrong.contains(&of);
@@ -280,36 +280,6 @@ impl<'a> LogWalk<'a> {
         };
         Err(MergeError::NotInLog { origin, why })
     }
-}
-
-/// An RFC 6962 tree that only grows: the roots of its complete subtrees, largest first.
-#[derive(Debug, Default)]
-pub(crate) struct Tree {
-    size: u64,
-    complete: Vec<[u8; 32]>,
-}
-
-impl Tree {
-    pub(crate) fn push(&mut self, leaf: [u8; 32]) {
-        let mut hash = leaf;
-        for _ in 0..self.size.trailing_ones() {
-            let left = self.complete.pop().expect("a complete subtree stands for each one bit of the size");
-            hash = node(&left, &hash);
-        }
-        self.complete.push(hash);
-        self.size += 1;
-    }
-
-    pub(crate) fn root(&self) -> [u8; 32] {
-        let mut right_to_left = self.complete.iter().rev();
-        let Some(last) = right_to_left.next() else { return Digest::of(b"").0 };
-        right_to_left.fold(*last, |right, left| node(left, &right))
-    }
-}
-
-/// RFC 6962, section 2.1.
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    Digest::of(&[&[1], left.as_slice(), right.as_slice()].concat()).0
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use echo_core::{Digest, Timestamp};
 use ed25519_dalek::{Signer as _, SigningKey};
-use ledger::Entry;
+use ledger::{Entry, History};
 use trust::{Envelope, KeyPair, KeyRole, LogKey, Registry, RoleKeys, Statement, Subject, TrustChain};
 
 use crate::{
     Kind,
     document::envelope_digest,
     index::{Attested, Index, MAX_LISTED, Origin},
-    merge::Tree,
 };
 
 /// The beginning of `day` in UTC.
@@ -68,7 +67,7 @@ impl Echo {
 
     /// The ledger's head as it was at `size` entries.
     pub(crate) fn head_at(&self, size: usize) -> String {
-        let mut tree = Tree::default();
+        let mut tree = History::default();
         self.entries[..size].iter().for_each(|e| tree.push(ledger::leaf_hash(e)));
         self.signed_head(size as u64, tree.root())
     }

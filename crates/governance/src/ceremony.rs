@@ -9,7 +9,7 @@ use echo_core::{Digest, RotationId};
 use serde::{Deserialize, Serialize};
 use trust::{
     Envelope, KeyId, KeyPair, KeyRole, PublicKey, Registry, RoleKeys, TrustChain,
-    dsse::MAX_SIGNATURES,
+    dsse::DsseError,
     registry::{MAX_TEXT, REGISTRY_TYPE},
 };
 
@@ -201,8 +201,7 @@ impl Ceremony {
                 "the key {id} is neither of the root so far nor of the proposed one"
             )));
         }
-        let payload = self.file.proposed.payload_unchecked().map_err(|e| refused(e.to_string()))?;
-        self.take(&Envelope::sign_bytes(REGISTRY_TYPE, &payload, &[key]))
+        self.change(|proposed| proposed.add_signature(key))
     }
 
     /// Takes the signatures of a copy; whether it had new ones. Refused when the copy proposes something else.
@@ -214,23 +213,17 @@ impl Ceremony {
                 other.fingerprint()
             )));
         }
-        self.take(&other.file.proposed)
+        self.change(|proposed| proposed.merge(&other.file.proposed).map(|added| added > 0))
     }
 
-    fn take(&mut self, envelope: &Envelope) -> Result<bool, GovernanceError> {
-        let signatures = &mut self.file.proposed.signatures;
-        let before = signatures.len();
-        for signature in &envelope.signatures {
-            if !signatures.iter().any(|s| s.keyid == signature.keyid) {
-                signatures.push(signature.clone());
-            }
-        }
-        if signatures.len() > MAX_SIGNATURES {
-            signatures.truncate(before);
-            return Err(refused(format!("more than {MAX_SIGNATURES} signatures")));
-        }
-        let added = signatures.len() > before;
-        self.check_signatures()?;
+    /// Adds signatures; when one of them is not good, all is as before.
+    fn change(
+        &mut self,
+        add: impl FnOnce(&mut Envelope) -> Result<bool, DsseError>,
+    ) -> Result<bool, GovernanceError> {
+        let before = self.file.proposed.clone();
+        let added = add(&mut self.file.proposed).map_err(|e| refused(e.to_string()))?;
+        self.check_signatures().inspect_err(|_| self.file.proposed = before)?;
         Ok(added)
     }
 

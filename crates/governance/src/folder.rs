@@ -53,6 +53,11 @@ pub fn notices(home: &Path) -> Result<Vec<Envelope>, GovernanceError> {
     Ok(found)
 }
 
+/// The rotation named `id`, if there is one.
+pub(crate) fn rotation(home: &Path, id: &RotationId) -> Result<Option<Rotation>, GovernanceError> {
+    read(&rotation_path(home, id), MAX_ROTATION_BYTES)
+}
+
 /// The notice named `id`, if it is written.
 pub(crate) fn notice(home: &Path, id: &NoticeId) -> Result<Option<Envelope>, GovernanceError> {
     read(&notice_path(home, id), MAX_NOTICE_BYTES)
@@ -73,7 +78,11 @@ pub(crate) fn save_rotation(home: &Path, rotation: &Rotation) -> Result<(), Gove
 
 /// Keeps a notice.
 pub(crate) fn save_notice(home: &Path, id: &NoticeId, envelope: &Envelope) -> Result<(), GovernanceError> {
-    write(home, &notice_path(home, id), &json(envelope), Mode::Public)
+    let bytes = json(envelope);
+    if bytes.len() as u64 > MAX_NOTICE_BYTES {
+        return Err(GovernanceError::Notice(format!("it is larger than {MAX_NOTICE_BYTES} bytes")));
+    }
+    write(home, &notice_path(home, id), &bytes, Mode::Public)
 }
 
 /// Keeps the ceremony of a rotation.

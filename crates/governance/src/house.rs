@@ -13,7 +13,6 @@ use crate::{
     RotationKind, folder,
     plan::later,
     resign,
-    rotation::Stage,
     step::{Step, View, renewed},
 };
 
@@ -62,8 +61,8 @@ impl<'a> House<'a> {
 
     /// Begins a rotation: its file says what is wanted. Call [`House::run`] next.
     pub fn begin(&mut self, plan: Plan) -> Result<Rotation, GovernanceError> {
-        let open = folder::rotations(self.home)?;
-        let rotation = plan.begin(&self.chain.newest()?, &open, self.mint)?;
+        let open = self.open_rotations()?;
+        let rotation = plan.begin(&self.chain.newest()?, &open, self.keystore.records(), self.mint)?;
         // A version that may not be is found here rather than when the keepers have met.
         let mut named = rotation.clone();
         for change in named.replacements.iter_mut().filter(|r| r.new.is_empty()) {
@@ -72,6 +71,49 @@ impl<'a> House<'a> {
         let newest = self.chain.newest()?;
         named.publishing(&newest, self.created(&newest)).check()?;
         folder::save_rotation(self.home, &rotation)?;
+        // Cut off here, the next look at what is open does it.
+        self.supersede(&rotation)?;
+        Ok(rotation)
+    }
+
+    /// Gives up what an emergency took over.
+    fn supersede(&self, emergency: &Rotation) -> Result<(), GovernanceError> {
+        let roles: Vec<KeyRole> = emergency.replacements.iter().map(|r| r.role).collect();
+        for id in &emergency.supersedes {
+            if let Some(mut other) = folder::rotation(self.home, id)?
+                && other.give_up(&roles, self.mint.now())
+            {
+                folder::save_rotation(self.home, &other)?;
+                folder::remove_ceremony(self.home, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up a rotation whose new keys were never published. What was prepared for it is put away. A ceremony's
+    /// file that enough keepers have signed is a version all the same: see to it that no copy is left.
+    pub fn abandon(&mut self, id: &RotationId) -> Result<Rotation, GovernanceError> {
+        let refused = |why: String| Err(GovernanceError::Plan(why));
+        let open = self.open_rotations()?.into_iter().find(|r| r.id == *id);
+        let Some(mut rotation) = open else {
+            return refused(format!("no rotation {id} is under way"));
+        };
+        if rotation.is_published(&self.chain.newest()?) {
+            return refused(format!(
+                "the new keys of {id} are in the trust registry already: end it with `echo_cli trust resume`, and \
+                 replace those keys by another rotation"
+            ));
+        }
+        let roles: Vec<KeyRole> = rotation.replacements.iter().map(|r| r.role).collect();
+        // The keys first: cut off here, the rotation is still there to be given up.
+        for role in &roles {
+            if let Some(id) = self.keystore.prepared(*role).map(|record| record.id.clone()) {
+                self.keystore.withdraw(&id, false, self.mint)?;
+            }
+        }
+        rotation.give_up(&roles, self.mint.now());
+        folder::save_rotation(self.home, &rotation)?;
+        folder::remove_ceremony(self.home, id);
         Ok(rotation)
     }
 
@@ -87,6 +129,10 @@ impl<'a> House<'a> {
 
     /// Does the next thing of a rotation.
     pub fn advance(&mut self, rotation: &mut Rotation) -> Result<Progress, GovernanceError> {
+        // An emergency may have taken over since the caller read it.
+        if let Some(kept) = folder::rotation(self.home, &rotation.id)? {
+            *rotation = kept;
+        }
         let registry = self.chain.newest()?;
         let notice = self.notice(rotation, &registry)?;
         let now = self.mint.now();
@@ -112,6 +158,7 @@ impl<'a> House<'a> {
         ceremony: Option<Ceremony>,
     ) -> Result<Progress, GovernanceError> {
         match step {
+            Step::Discard(id) => drop(self.keystore.withdraw(id, true, self.mint)?),
             Step::MakeKey(role) => drop(self.keystore.prepare(*role, self.mint)?),
             Step::NameKeys => self.name_keys(rotation)?,
             Step::Publish => {
@@ -266,7 +313,7 @@ impl<'a> House<'a> {
         Ok(written.and_then(|envelope| DeprecationNotice::verify(&envelope, registry).ok()))
     }
 
-    fn announce(&self, rotation: &Rotation, registry: &Registry) -> Result<(), GovernanceError> {
+    fn announce(&self, rotation: &mut Rotation, registry: &Registry) -> Result<(), GovernanceError> {
         let notice = self.draft(rotation, registry);
         let mut signers = vec![self.keystore.signer(KeyRole::Operator)?];
         let operators = registry.keys(KeyRole::Operator);
@@ -276,12 +323,20 @@ impl<'a> House<'a> {
                 signers.extend(self.keystore.key(&id));
             }
         }
-        folder::save_notice(self.home, &notice.id, &notice.sign(&signers)?)
+        let envelope = notice.sign(&signers)?;
+        // One that nobody believes would be written again and again.
+        DeprecationNotice::verify(&envelope, registry)?;
+        if rotation.refuse_from.is_none() {
+            rotation.refuse_from = Some(notice.refuse_from);
+            folder::save_rotation(self.home, rotation)?;
+        }
+        folder::save_notice(self.home, &notice.id, &envelope)
     }
 
     fn draft(&self, rotation: &Rotation, registry: &Registry) -> DeprecationNotice {
         let issued = self.created(registry);
-        let refuse_from = later(issued, if rotation.at_once() { 0 } else { rotation.grace_seconds });
+        let grace = if rotation.at_once() { 0 } else { rotation.grace_seconds };
+        let refuse_from = rotation.refuse_from.unwrap_or_else(|| later(issued, grace));
         let named = |keys: fn(&crate::Replacement) -> &[trust::PublicKey]| {
             let each = rotation
                 .replacements
@@ -299,7 +354,7 @@ impl<'a> House<'a> {
             keys: named(|r| &r.old),
             replaced_by: named(|r| &r.new),
             issued,
-            warn_from: issued,
+            warn_from: issued.min(refuse_from),
             refuse_from,
             actions: actions(rotation, registry, refuse_from),
             text: words(rotation, refuse_from),
@@ -309,13 +364,17 @@ impl<'a> House<'a> {
 
     /// The rotations that have not ended, oldest first.
     pub fn open_rotations(&self) -> Result<Vec<Rotation>, GovernanceError> {
-        let all = folder::rotations(self.home)?;
-        Ok(all.into_iter().filter(|r| r.stage != Stage::Done).collect())
+        for emergency in folder::rotations(self.home)?.iter().filter(|r| r.stage.is_open()) {
+            self.supersede(emergency)?;
+        }
+        let mut all = folder::rotations(self.home)?;
+        all.retain(|r| r.stage.is_open());
+        Ok(all)
     }
 
     /// The rotation named `id`.
     pub fn rotation(&self, id: &RotationId) -> Result<Option<Rotation>, GovernanceError> {
-        Ok(folder::rotations(self.home)?.into_iter().find(|r| r.id == *id))
+        folder::rotation(self.home, id)
     }
 }
 

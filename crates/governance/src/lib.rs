@@ -32,4 +32,4 @@ pub use notice::{
 };
 pub use plan::{DAY_SECONDS, MAX_GRACE_SECONDS, Plan, Wish};
 pub use rotation::{Replacement, Rotation, RotationKind, Stage};
-pub use step::VALID_SECONDS;
+pub use step::{VALID_SECONDS, renewed};

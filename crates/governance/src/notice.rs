@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 
 use echo_core::{NoticeId, Timestamp};
 use serde::{Deserialize, Serialize};
-use trust::{Envelope, KeyId, KeyPair, KeyRole, PublicKey, Registry, Revocation, registry::MAX_TEXT};
+use trust::{
+    Envelope, KeyId, KeyPair, KeyRole, PublicKey, Registry, Revocation,
+    registry::{MAX_ROLE_KEYS, MAX_TEXT},
+};
 
 use crate::GovernanceError;
 
@@ -119,9 +122,22 @@ impl DeprecationNotice {
 
     /// The notice in `envelope`, once the operator of `registry` has signed it.
     pub fn verify(envelope: &Envelope, registry: &Registry) -> Result<Self, GovernanceError> {
+        if !is_small(envelope) {
+            return Err(GovernanceError::Notice(format!("it is larger than {MAX_NOTICE_BYTES} bytes")));
+        }
         let notice: Self = registry.verify(KeyRole::Operator, NOTICE_TYPE, envelope)?;
         notice.check()?;
         Ok(notice)
+    }
+
+    /// The version of the trust registry that `envelope` speaks of, whoever signed it: a reason to look for that
+    /// version, and no more. Nothing when it is no notice.
+    pub fn claimed_version(envelope: &Envelope) -> Option<u64> {
+        if envelope.payload_type != NOTICE_TYPE || !is_small(envelope) {
+            return None;
+        }
+        let payload = envelope.payload_unchecked().ok()?;
+        serde_json::from_slice::<Self>(&payload).ok().map(|notice| notice.registry_version)
     }
 
     /// What it asks for at `now`.
@@ -143,6 +159,11 @@ impl DeprecationNotice {
         if [self.keys.len(), self.replaced_by.len(), self.actions.len()].iter().any(|n| *n > MAX_ITEMS) {
             return fail("it names too much");
         }
+        let pins =
+            |action: &Action| matches!(action, Action::UpdatePin { keys, .. } if keys.len() > MAX_ROLE_KEYS);
+        if self.actions.iter().any(pins) {
+            return fail("it pins too many keys");
+        }
         if self.text.len() > MAX_WORDS {
             return fail("its words are too long");
         }
@@ -155,6 +176,11 @@ impl DeprecationNotice {
         }
         Ok(())
     }
+}
+
+/// Whether an envelope keeps to [`MAX_NOTICE_BYTES`], what is around its payload included.
+fn is_small(envelope: &Envelope) -> bool {
+    serde_json::to_vec(envelope).is_ok_and(|bytes| bytes.len() as u64 <= MAX_NOTICE_BYTES)
 }
 
 /// The notices among `envelopes` that the operator of `registry` signed. The others are passed over: a key that was

@@ -34,6 +34,8 @@ pub enum Stage {
     Revoked,
     /// Nothing is left to do.
     Done,
+    /// Given up: an emergency came between, or nobody wants it any more. Never acted on again.
+    Abandoned,
 }
 
 impl Stage {
@@ -48,7 +50,13 @@ impl Stage {
             Self::Retired => "retired",
             Self::Revoked => "revoked",
             Self::Done => "done",
+            Self::Abandoned => "abandoned",
         }
+    }
+
+    /// Whether something is left to do.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Done | Self::Abandoned)
     }
 }
 
@@ -86,6 +94,12 @@ pub struct Rotation {
     pub stage: Stage,
     /// When it came to that stage.
     pub reached: Timestamp,
+    /// From when on the old keys are refused, once it was announced. A notice that is written anew says the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuse_from: Option<Timestamp>,
+    /// The rotations whose roles this emergency took over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<RotationId>,
 }
 
 impl Rotation {
@@ -100,20 +114,50 @@ impl Rotation {
         self.kind == RotationKind::Emergency || self.grace_seconds == 0
     }
 
-    /// Whether the registry lists all the new keys.
+    /// Whether its first version is in the registry: all the new keys are listed, and the old ones are out when one
+    /// version does it all.
     pub fn is_published(&self, registry: &Registry) -> bool {
-        self.replacements.iter().all(|r| {
+        let listed = self.replacements.iter().all(|r| {
             let listed = registry.role(r.role).map_or(&[][..], |held| &held.keys);
             !r.new.is_empty() && r.new.iter().all(|key| listed.contains(key))
+        });
+        listed && (!self.at_once() || self.is_withdrawn(registry))
+    }
+
+    /// Whether the registry lists none of the old keys any more; in an emergency, whether it has revoked them all.
+    pub fn is_withdrawn(&self, registry: &Registry) -> bool {
+        let gone = |key: &PublicKey| match self.kind {
+            RotationKind::Scheduled => true,
+            RotationKind::Emergency => registry.revocation(&key.id()).is_some(),
+        };
+        self.replacements.iter().all(|r| {
+            let listed = registry.role(r.role).map_or(&[][..], |held| &held.keys);
+            r.old.iter().all(|key| !listed.contains(key) && gone(key))
         })
     }
 
-    /// Whether the registry lists none of the old keys any more.
-    pub fn is_withdrawn(&self, registry: &Registry) -> bool {
-        self.replacements.iter().all(|r| {
-            let listed = registry.role(r.role).map_or(&[][..], |held| &held.keys);
-            !r.old.iter().any(|key| listed.contains(key))
-        })
+    /// Whether the platform must not run now: keys that sign papers are retired at once, by a version whose date is
+    /// set and that is not in the chain yet. What they signed meanwhile would count for nothing afterwards.
+    pub fn holds_the_platform(&self, registry: &Registry) -> bool {
+        self.stage.is_open()
+            && self.kind == RotationKind::Scheduled
+            && self.at_once()
+            && self.replacements.iter().any(|r| r.role != KeyRole::Root)
+            && !self.is_published(registry)
+    }
+
+    /// Takes the replacements of `roles` out, which an emergency took over; whether there were any. With nothing
+    /// left, the rotation is given up as it is.
+    pub(crate) fn give_up(&mut self, roles: &[KeyRole], now: Timestamp) -> bool {
+        if !self.stage.is_open() || !self.replacements.iter().any(|r| roles.contains(&r.role)) {
+            return false;
+        }
+        if self.replacements.iter().all(|r| roles.contains(&r.role)) {
+            (self.stage, self.reached) = (Stage::Abandoned, now);
+        } else {
+            self.replacements.retain(|r| !roles.contains(&r.role));
+        }
+        true
     }
 
     /// The ids of the keys that go.

@@ -12,6 +12,8 @@ pub const VALID_SECONDS: i64 = 2 * 365 * 24 * 3600;
 /// What is done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// The keystore puts a prepared key away that goes before it ever signed.
+    Discard(KeyId),
     /// The keystore makes a key for a role.
     MakeKey(KeyRole),
     /// The rotation's file names the keys that were made.
@@ -50,6 +52,13 @@ impl View<'_> {
 impl Rotation {
     /// What is to be done next.
     pub(crate) fn step(&self, view: View<'_>) -> Step {
+        if !self.stage.is_open() {
+            return Step::Nothing;
+        }
+        // In wrong hands with the others: it must not come to be the new one.
+        if let Some(id) = self.old_ids().find(|id| view.state(id) == Some(KeyState::Prepared)) {
+            return Step::Discard(id);
+        }
         let prepared = |role| view.records.iter().any(|r| r.role == role && r.state == KeyState::Prepared);
         let unnamed = || self.replacements.iter().filter(|r| r.new.is_empty());
         if let Some(missing) = unnamed().find(|r| !prepared(r.role)) {
@@ -88,7 +97,7 @@ impl Rotation {
     /// How far it is. `out` says whether a next version is out for signatures.
     pub(crate) fn stage_at(&self, view: View<'_>, out: bool) -> Stage {
         match self.step(view) {
-            Step::MakeKey(_) | Step::NameKeys => Stage::Begun,
+            Step::Discard(_) | Step::MakeKey(_) | Step::NameKeys => Stage::Begun,
             Step::Publish if out => Stage::Published,
             Step::Publish => Stage::Prepared,
             Step::Switch(_) => Stage::CrossSigned,
@@ -97,6 +106,7 @@ impl Rotation {
                 RotationKind::Emergency => Stage::Revoked,
             },
             Step::Announce | Step::Wait(_) | Step::Withdraw(_) | Step::PutAway(_) => Stage::Grace,
+            Step::Nothing if self.stage == Stage::Abandoned => Stage::Abandoned,
             Step::Nothing => Stage::Done,
         }
     }
@@ -162,7 +172,7 @@ impl Rotation {
 }
 
 /// The version after `newest` that changes nothing but its dates.
-pub(crate) fn renewed(newest: &Registry, created: Timestamp) -> Registry {
+pub fn renewed(newest: &Registry, created: Timestamp) -> Registry {
     Registry {
         version: newest.version.saturating_add(1),
         created,

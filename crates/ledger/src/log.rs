@@ -162,6 +162,12 @@ impl Log {
         self.0.head.get().checkpoint.to_string()
     }
 
+    /// What the latest checkpoint says, and the signed note itself.
+    pub fn signed_head(&self) -> (Checkpoint, String) {
+        let Snapshot { head, checkpoint, .. } = self.0.head.get();
+        (head, checkpoint.to_string())
+    }
+
     /// What the latest checkpoint says.
     pub fn head(&self) -> Checkpoint {
         self.0.head.get().head

@@ -232,11 +232,6 @@ impl Exceptions {
         self.entries.iter().find(|e| e.kind == kind && e.name == name)
     }
 
-    /// The exception that lets exactly these bytes in at `now`.
-    pub fn admits(&self, kind: ExceptedKind, name: &str, bytes: &[u8], now: Timestamp) -> Option<&Exception> {
-        self.about(kind, name).filter(|e| e.in_force(now) && e.sha256 == Digest::of(bytes))
-    }
-
     fn check(&self) -> Result<(), ExceptionError> {
         if self.entries.len() > MAX_EXCEPTIONS {
             return Err(ExceptionError::TooMany);

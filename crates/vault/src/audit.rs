@@ -170,6 +170,10 @@ impl Audit {
         if !fresh && (self.head.seq + 1 != line.seq || self.head.digest != line.previous) {
             return Err(self.broken("it does not follow the line before"));
         }
+        // Anybody can write a line without a code, and could put an older index back with it.
+        if line.index.is_some() && line.key.is_none() {
+            return Err(self.broken("it records a change, and has no code of the vault's identity"));
+        }
         let body = AuditLine { check: String::new(), ..line.clone() }.to_bytes();
         let holds = match (&line.key, key) {
             (None, _) => Digest::of(&body).hex() == line.check,

@@ -1,7 +1,7 @@
 //! A change of the vault: of all its files at once, or of none.
 //!
-//! 1. the next index is staged beside the one in force: the mark that a change is under way;
-//! 2. every other file that changes is staged beside its old one, durably;
+//! 1. the next index, or an empty file, is staged beside the one in force: the mark that a change is under way;
+//! 2. every other file that changes is staged beside its old one, durably, and the next index if it was not yet;
 //! 3. the audit line that names the next index is written: from here on the change is made;
 //! 4. the staged files are put in force, the index last.
 //!
@@ -23,12 +23,18 @@ use crate::{
 pub(crate) struct Change {
     /// The index after it.
     pub index: Index,
-    /// The files that get another content, with it.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// The files that get another content, with it; without, when it is staged already (see [`mark`]).
+    pub files: Vec<(String, Option<Vec<u8>>)>,
     /// The files that go.
     pub gone: Vec<String>,
     /// What the audit says of it.
     pub event: Event,
+}
+
+/// Says that a change is under way, before its index can be known: files may be staged from here on. No index is
+/// empty, so this mark is never taken for one.
+pub(crate) fn mark(disk: &Disk) -> Result<(), VaultError> {
+    Ok(disk.stage(INDEX, b"")?)
 }
 
 /// Makes a change. An error before the audit line means that nothing was changed; one after it, that the next
@@ -48,7 +54,9 @@ pub(crate) fn commit(
     }
     disk.stage(INDEX, &bytes)?;
     for (path, content) in &files {
-        disk.stage(path, content)?;
+        if let Some(content) = content {
+            disk.stage(path, content)?;
+        }
     }
     audit.append(disk, Some(keys), actor, now, &event, Some(Digest::of(&bytes)))?;
     for (path, _) in &files {

@@ -157,12 +157,13 @@ impl Disk {
         self.sync_above(&name)
     }
 
-    /// Removes everything that was staged and never came in force.
+    /// Removes everything that was staged and never came in force, and what a program that died left of a file that
+    /// it was writing.
     pub fn drop_staged(&self) -> Result<(), DurableError> {
         let mut all = Vec::new();
         self.walk(Path::new(""), 0, &mut all)?;
         // The staged index goes last: it is the mark that there may be others.
-        all.retain(|path| path.ends_with(NEXT) && *path != next(INDEX));
+        all.retain(|path| (path.ends_with(NEXT) || is_torn(path)) && *path != next(INDEX));
         for path in all {
             self.remove(&path)?;
         }
@@ -237,6 +238,11 @@ impl Disk {
     fn step(&self, action: &'static str, path: &Path) -> Result<(), DurableError> {
         self.faults.step().map_err(failed(action, path))
     }
+}
+
+/// Whether it is a temporary file of [`durable::write`].
+fn is_torn(path: &str) -> bool {
+    Path::new(path).file_name().is_some_and(|name| name.to_string_lossy().starts_with(".echo-"))
 }
 
 fn next(path: &str) -> String {

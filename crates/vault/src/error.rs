@@ -75,7 +75,7 @@ pub enum VaultError {
         what: &'static str,
     },
     /// Others may read a file with a secret.
-    #[error("{} opens the vault, and others may read it: say `chmod 600` on it, and rotate if somebody may have read it", .0.display())]
+    #[error("{} opens the vault, and others may read it: say `chmod 600` on it; if somebody may have read it, `echo_cli vault protect` with something new, then `echo_cli vault rotate`, then replace the secrets", .0.display())]
     Readable(PathBuf),
     /// A file would be overwritten.
     #[error("{} is there already, and is not overwritten: choose another name", .0.display())]

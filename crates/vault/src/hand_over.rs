@@ -12,7 +12,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
     Identity, Name, Receiver, Secret, SecretRef, VaultError,
-    audit::{Actor, Event, What},
+    audit::{Actor, Audit, Event, Outcome, What},
     disk::Disk,
     envelope::MAX_SEALED_BYTES,
     session::Session,
@@ -191,18 +191,26 @@ pub(crate) fn make(
     Ok((token, sealed))
 }
 
-/// Puts a sealed value into the folder; those whose time is over go first.
-pub(crate) fn keep(disk: &Disk, token: &Token, sealed: &[u8], now: Timestamp) -> Result<(), VaultError> {
+/// Makes room for one more: those whose time is over go, and those that nobody can take. One that cannot be read now
+/// stays.
+pub(crate) fn make_room(disk: &Disk, now: Timestamp) -> Result<(), VaultError> {
     let mut there = 0;
     for path in disk.files(FOLDER)? {
         match Waiting::read(disk, &path) {
-            Ok(Some(waiting)) if waiting.expires > now => there += 1,
-            _ => disk.remove(&path)?,
+            Ok(Some(waiting)) if waiting.expires <= now => disk.remove(&path)?,
+            Err(VaultError::Damaged { .. }) => disk.remove(&path)?,
+            Ok(Some(_)) | Err(_) => there += 1,
+            Ok(None) => {}
         }
     }
     if there >= MAX_HAND_OVERS {
         return Err(VaultError::Full(format!("{MAX_HAND_OVERS} hand-overs wait")));
     }
+    Ok(())
+}
+
+/// Puts a sealed value into the folder.
+pub(crate) fn keep(disk: &Disk, token: &Token, sealed: &[u8]) -> Result<(), VaultError> {
     Waiting { expires: token.expires, sealed: Some(STANDARD.encode(sealed)), taken: None }
         .write(disk, &token.id)
 }
@@ -220,7 +228,8 @@ pub(crate) fn take(
         hand_over: Some(token.id.clone()),
         ..Event::granted(What::HandOver)
     };
-    let (handed, value) = match open(session.disk, token, receiver, now) {
+    let opened = never_taken(session.disk, token).and_then(|()| open(session.disk, token, receiver, now));
+    let (handed, value) = match opened {
         Ok(opened) => opened,
         Err(refused) => {
             session.note(actor, now, &base.refused(&refused))?;
@@ -231,6 +240,23 @@ pub(crate) fn take(
     session.note(actor, now, &base.of(&SecretRef { namespace, name, version: Some(handed.version) }))?;
     Waiting { expires: handed.expires, sealed: None, taken: Some(now) }.write(session.disk, &token.id)?;
     Ok(value)
+}
+
+/// Refuses a token that the audit says was taken: its file may have been put back from a copy.
+fn never_taken(disk: &Disk, token: &Token) -> Result<(), VaultError> {
+    let mut when = None;
+    Audit::walk_all(disk, None, |line, _| {
+        let granted = (line.what, line.outcome) == (What::HandOver, Outcome::Granted);
+        if granted && line.hand_over.as_deref() == Some(token.id()) {
+            when = Some(line.at);
+        }
+    })?;
+    when.map_or(Ok(()), |at| {
+        Err(VaultError::HandOver(format!(
+            "it was taken before, at {at}; if not by you, replace the secret and find out who was there; if that \
+             failed half-way, wrap the secret again"
+        )))
+    })
 }
 
 fn open(

@@ -45,9 +45,9 @@ pub use index::{Entry, MAX_ENTRIES, MAX_INDEX_BYTES, MAX_NAMESPACES, VersionStat
 pub use name::{MAX_NAME, MAX_RECEIVER, Name, NameError, Receiver, SecretRef};
 pub use pending::{MAX_PENDING, Pending};
 pub use protect::{
-    MAX_KEY_FILE, MAX_PASSPHRASE, MIN_PASSPHRASE, Protect, Protection, Unseal, create_key_file,
+    MAX_KEY_FILE, MAX_PASSPHRASE, MIN_PASSPHRASE, Protect, Protection, SharedKey, Unseal, create_key_file,
 };
-pub use sealed::{Listing, Made, Sealed};
+pub use sealed::{Listing, Sealed, Standing};
 pub use secret::{MAX_VALUE, Secret};
 pub use share::{MAX_SHARE_TEXT, MAX_SHARES, MIN_THRESHOLD, Share, ShareError};
 pub use vault::Vault;

@@ -196,7 +196,7 @@ pub(crate) fn adopt(
     let mut index = session.index.clone();
     index.add(entry);
     let event = Event::granted(what).of(&SecretRef { namespace, name, version: Some(version) });
-    let change = Change { index, files: vec![(file, sealed)], gone: Vec::new(), event };
+    let change = Change { index, files: vec![(file, Some(sealed))], gone: Vec::new(), event };
     session.index = change::commit(session.disk, &mut session.audit, keys, change, actor, now)?;
     Ok(version)
 }

@@ -1,7 +1,12 @@
 //! What opens a vault: a passphrase, a key file, or some of several shares. Each wraps the same identity, in an
 //! ordinary age file.
 
-use std::{fs::File, io::Read as _, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
 
 use durable::Mode;
 use echo_core::Mint;
@@ -66,13 +71,17 @@ pub enum Protect {
     Passphrase(Zeroizing<String>),
     /// By the identity in a key file (see [`create_key_file`]).
     KeyFile(Identity),
-    /// By shares that are made now.
-    Shares {
-        /// How many open.
-        threshold: u8,
-        /// How many are made.
-        of: u8,
-    },
+    /// By the key that shares give back (see [`Protect::shares`]).
+    Shares(SharedKey),
+}
+
+/// What may be known of a key that was split into shares.
+#[derive(Debug, Clone)]
+pub struct SharedKey {
+    threshold: u8,
+    of: u8,
+    set: String,
+    recipient: Recipient,
 }
 
 /// What somebody brings to open a vault. Wiped when dropped, and without a way to be printed.
@@ -91,7 +100,7 @@ impl std::fmt::Debug for Protect {
         f.write_str(match self {
             Self::Passphrase(_) => "Passphrase",
             Self::KeyFile(_) => "KeyFile",
-            Self::Shares { .. } => "Shares",
+            Self::Shares(_) => "Shares",
         })
     }
 }
@@ -116,6 +125,12 @@ impl Unseal {
     /// must not be able to read it, unless it is no regular file (a pipe).
     pub fn read(path: &Path, protection: &Protection) -> Result<Self, VaultError> {
         Self::parse(&read_short(path, true)?, path, protection)
+    }
+
+    /// As [`Unseal::read`], from what is open already, such as standard input; `name` stands in messages.
+    pub fn read_from(from: impl io::Read, name: &str, protection: &Protection) -> Result<Self, VaultError> {
+        let name = Path::new(name);
+        Self::parse(&short_text(from, name)?, name, protection)
     }
 
     /// As [`Unseal::read`], from a systemd credential: who may read that, systemd has seen to, with access lists that
@@ -164,9 +179,14 @@ fn read_short(path: &Path, private: bool) -> Result<Zeroizing<String>, VaultErro
     if private && about.is_file() && about.mode() & OTHERS != 0 {
         return Err(VaultError::Readable(path.to_owned()));
     }
+    short_text(file, path)
+}
+
+fn short_text(from: impl io::Read, path: &Path) -> Result<Zeroizing<String>, VaultError> {
+    let io = |e| VaultError::from(failed("read", path)(e));
     let limit = usize::try_from(MAX_KEY_FILE).expect("8 KiB fit");
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
-    file.take(MAX_KEY_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
+    from.take(MAX_KEY_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
     let text = std::str::from_utf8(&bytes).ok().filter(|_| bytes.len() <= limit);
     text.map(|text| Zeroizing::new(text.to_owned()))
         .ok_or_else(|| VaultError::KeyFile { path: path.to_owned(), what: "a short text" })
@@ -190,32 +210,40 @@ impl Wrap {
 }
 
 impl Protect {
-    /// How to wrap, how to say so in `vault.json`, and the shares to give away, when there are some.
-    pub(crate) fn prepare(
-        &self,
-        work: u8,
-        mint: &Mint,
-    ) -> Result<(Wrap, Protection, Vec<Share>), VaultError> {
+    /// By `of` shares, any `threshold` of which open. They are nowhere else: give them away first, and protect the
+    /// vault then, so that no failure between the two locks it for ever.
+    pub fn shares(threshold: u8, of: u8, mint: &Mint) -> Result<(Self, Vec<Share>), VaultError> {
+        let key = Identity::generate(mint);
+        let shares = share::split(&key, threshold, of, mint)?;
+        let set = shares.first().map(Share::set_name).unwrap_or_default();
+        Ok((Self::Shares(SharedKey { threshold, of, set, recipient: key.recipient() }), shares))
+    }
+
+    /// How `vault.json` says it.
+    pub fn protection(&self) -> Protection {
+        match self {
+            Self::Passphrase(_) => Protection::Passphrase {},
+            Self::KeyFile(key) => Protection::KeyFile { recipient: key.recipient() },
+            Self::Shares(SharedKey { threshold, of, set, recipient }) => Protection::Shares {
+                threshold: *threshold,
+                of: *of,
+                set: set.clone(),
+                recipient: recipient.clone(),
+            },
+        }
+    }
+
+    /// How to wrap.
+    pub(crate) fn prepare(&self, work: u8) -> Result<Wrap, VaultError> {
         match self {
             Self::Passphrase(phrase) => {
                 if !(MIN_PASSPHRASE..=MAX_PASSPHRASE).contains(&phrase.len()) {
                     return Err(VaultError::PassphraseLength);
                 }
-                Ok((Wrap::Passphrase(phrase.clone(), work), Protection::Passphrase {}, Vec::new()))
+                Ok(Wrap::Passphrase(phrase.clone(), work))
             }
-            Self::KeyFile(key) => {
-                let recipient = key.recipient();
-                Ok((Wrap::Recipient(recipient.clone()), Protection::KeyFile { recipient }, Vec::new()))
-            }
-            Self::Shares { threshold, of } => {
-                let key = Identity::generate(mint);
-                let shares = share::split(&key, *threshold, *of, mint)?;
-                let recipient = key.recipient();
-                let set = shares.first().map(Share::set_name).unwrap_or_default();
-                let (threshold, of) = (*threshold, *of);
-                let protection = Protection::Shares { threshold, of, set, recipient: recipient.clone() };
-                Ok((Wrap::Recipient(recipient), protection, shares))
-            }
+            Self::KeyFile(key) => Ok(Wrap::Recipient(key.recipient())),
+            Self::Shares(key) => Ok(Wrap::Recipient(key.recipient.clone())),
         }
     }
 }

@@ -6,14 +6,14 @@
 use echo_core::{Digest, Mint};
 
 use crate::{
-    Actor, Protect, Share, Unseal, Vault, VaultError,
+    Actor, Protect, Unseal, Vault, VaultError,
     age_file::Identity,
     attempts,
     audit::{Event, What},
     change::{self, Change},
     description::Description,
     disk::{DESCRIPTION, IDENTITY},
-    index::VersionState,
+    index::{Index, VersionState},
     keys::Keys,
     protect,
     session::Session,
@@ -31,14 +31,16 @@ impl Vault {
             self.prove(session, by, What::Rotate, actor, mint)?;
             let wrap = protect::again(&session.description.protection, by, self.work)?;
             let description = session.description.with_identity(next.recipient.clone(), mint.now())?;
-            let mut files = self.identity_files(&wrap.seal(&next.identity, mint), &description);
             let mut index = session.index.clone();
+            let mut files = identity_files(&mut index, wrap.seal(&next.identity, mint), &description);
+            // One at a time, or all secrets would be in memory at once.
+            change::mark(&self.disk)?;
             for entry in index.entries.iter_mut().filter(|e| e.state == VersionState::Live) {
                 let sealed = self.open(entry)?.seal(&next.recipient);
                 entry.digest = Digest::of(&sealed);
-                files.push((entry.path(), sealed));
+                self.disk.stage(&entry.path(), &sealed)?;
+                files.push((entry.path(), None));
             }
-            [index.identity, index.description] = [Digest::of(&files[0].1), Digest::of(&files[1].1)];
             let change = Change { index, files, gone: Vec::new(), event: Event::granted(What::Rotate) };
             change::commit(&self.disk, &mut session.audit, &next, change, actor, mint.now())?;
             Ok(())
@@ -46,32 +48,21 @@ impl Vault {
         Ok(Self { keys: next, ..self })
     }
 
-    /// Changes what opens the vault: from `by` to `to`. Gives back the shares, when `to` asks for some. The identity
-    /// stays; to make copies of the old `identity.age` worthless, rotate too.
-    pub fn protect(
-        &self,
-        by: &Unseal,
-        to: &Protect,
-        actor: &Actor,
-        mint: &Mint,
-    ) -> Result<Vec<Share>, VaultError> {
-        let (wrap, protection, shares) = to.prepare(self.work, mint)?;
+    /// Changes what opens the vault: from `by` to `to`. The identity stays; to make copies of the old `identity.age`
+    /// worthless, rotate too.
+    ///
+    /// After an error the vault opens as before, or with `to`.
+    pub fn protect(&self, by: &Unseal, to: &Protect, actor: &Actor, mint: &Mint) -> Result<(), VaultError> {
+        let wrap = to.prepare(self.work)?;
         self.session(actor, mint, |session| {
             self.prove(session, by, What::Protect, actor, mint)?;
-            let description = Description { protection, ..session.description.clone() };
-            let files = self.identity_files(&wrap.seal(&self.keys.identity, mint), &description);
+            let description = Description { protection: to.protection(), ..session.description.clone() };
             let mut index = session.index.clone();
-            [index.identity, index.description] = [Digest::of(&files[0].1), Digest::of(&files[1].1)];
+            let files = identity_files(&mut index, wrap.seal(&self.keys.identity, mint), &description);
             let change = Change { index, files, gone: Vec::new(), event: Event::granted(What::Protect) };
             change::commit(&self.disk, &mut session.audit, &self.keys, change, actor, mint.now())?;
             Ok(())
-        })?;
-        Ok(shares)
-    }
-
-    #[expect(clippy::unused_self, reason = "these are the vault's files")]
-    fn identity_files(&self, identity: &[u8], description: &Description) -> Vec<(String, Vec<u8>)> {
-        vec![(IDENTITY.to_owned(), identity.to_vec()), (DESCRIPTION.to_owned(), description.to_bytes())]
+        })
     }
 
     /// Whoever changes what opens the vault must have what opens it now: a mistyped passphrase would lock it for ever.
@@ -101,4 +92,15 @@ impl Vault {
             Unseal::KeyFile(_) | Unseal::Shares(_) => Ok(()),
         }
     }
+}
+
+/// The files of an identity, which the index names from now on.
+fn identity_files(
+    index: &mut Index,
+    identity: Vec<u8>,
+    description: &Description,
+) -> Vec<(String, Option<Vec<u8>>)> {
+    let description = description.to_bytes();
+    [index.identity, index.description] = [Digest::of(&identity), Digest::of(&description)];
+    vec![(IDENTITY.to_owned(), Some(identity)), (DESCRIPTION.to_owned(), Some(description))]
 }

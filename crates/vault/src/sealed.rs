@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     Actor, AuditHead, AuditLine, Description, Entry, Name, Pending, Protect, Protection, Receiver, Recipient,
-    Secret, Share, Token, Unseal, Vault, VaultError,
+    Secret, Token, Unseal, Vault, VaultError,
     age_file::Identity,
     attempts,
     audit::{Audit, Event, What},
@@ -36,13 +36,15 @@ pub struct Listing {
     pub pending: Vec<Pending>,
 }
 
-/// A vault that was just made.
-#[derive(Debug)]
-pub struct Made {
-    /// The vault, open.
-    pub vault: Vault,
-    /// The shares, when it is protected by some. They are nowhere else.
-    pub shares: Vec<Share>,
+/// How a vault stands, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// What may be known of it.
+    pub description: Description,
+    /// What there is.
+    pub listing: Listing,
+    /// The end of the audit.
+    pub audit: AuditHead,
 }
 
 impl Sealed {
@@ -62,12 +64,12 @@ impl Sealed {
         session::is_there(&self.disk)
     }
 
-    /// Makes the vault.
-    pub fn init(&self, by: &Protect, actor: &Actor, mint: &Mint) -> Result<Made, VaultError> {
+    /// Makes the vault, and gives it back open.
+    pub fn init(&self, by: &Protect, actor: &Actor, mint: &Mint) -> Result<Vault, VaultError> {
         if self.is_there() {
             return Err(VaultError::Exists(self.disk.dir().to_owned()));
         }
-        let (wrap, protection, shares) = by.prepare(self.work, mint)?;
+        let wrap = by.prepare(self.work)?;
         durable::create_folder(self.disk.dir())?;
         let lock = self.disk.lock()?;
         if self.is_there() {
@@ -75,18 +77,18 @@ impl Sealed {
         }
         self.disk.drop_staged()?;
         let keys = Keys::of(Identity::generate(mint));
-        let description = Description::new(keys.recipient.clone(), protection, mint.now()).to_bytes();
+        let description = Description::new(keys.recipient.clone(), by.protection(), mint.now()).to_bytes();
         let identity = wrap.seal(&keys.identity, mint);
         let change = Change {
             index: Index::new(Digest::of(&description), Digest::of(&identity)),
-            files: vec![(IDENTITY.to_owned(), identity), (DESCRIPTION.to_owned(), description)],
+            files: vec![(IDENTITY.to_owned(), Some(identity)), (DESCRIPTION.to_owned(), Some(description))],
             gone: Vec::new(),
             event: Event::granted(What::Init),
         };
         let mut audit = Audit::empty();
         change::commit(&self.disk, &mut audit, &keys, change, actor, mint.now())?;
         drop(lock);
-        Ok(Made { vault: self.vault(keys, audit), shares })
+        Ok(self.vault(keys, audit))
     }
 
     /// What may be known of it.
@@ -102,6 +104,13 @@ impl Sealed {
     /// What opens it.
     pub fn protection(&self) -> Result<Protection, VaultError> {
         Ok(self.description()?.protection)
+    }
+
+    /// How it stands. That nobody changed it is certain only when the vault is opened.
+    pub fn standing(&self) -> Result<Standing, VaultError> {
+        let session = self.begin()?;
+        let (description, audit) = (session.description.clone(), session.head());
+        Ok(Standing { description, audit, listing: listing(session)? })
     }
 
     /// What there is. That nobody changed it is certain only when the vault is opened.
@@ -156,6 +165,8 @@ impl Sealed {
         // From the first line again: now the codes can be checked.
         drop(session);
         let mut session = Session::begin(&self.disk, None, Some(&keys))?;
+        // No change is under way now: what is staged all the same is what a crash left of a file.
+        self.disk.drop_staged()?;
         session.note(actor, mint.now(), &event)?;
         pending::adopt_all(&mut session, &keys, actor, mint.now())?;
         let audit = session.audit.clone();

@@ -102,14 +102,19 @@ impl Vault {
         self.session(actor, mint, |session| {
             let (entry, value) = self.read(session, secret, What::Wrap, actor, mint)?;
             let secret = entry.secret();
-            let (token, sealed) = hand_over::make(&secret, &value, receiver, ttl_seconds, mint)?;
-            let event = Event {
-                receiver: Some(receiver.clone()),
-                hand_over: Some(token.id().to_owned()),
-                ..Event::granted(What::Wrap).of(&secret)
+            let event = Event { receiver: Some(receiver.clone()), ..Event::granted(What::Wrap).of(&secret) };
+            let made = hand_over::make_room(&self.disk, mint.now())
+                .and_then(|()| hand_over::make(&secret, &value, receiver, ttl_seconds, mint));
+            let (token, sealed) = match made {
+                Ok(made) => made,
+                Err(refused) => {
+                    session.note(actor, mint.now(), &event.refused(&refused))?;
+                    return Err(refused);
+                }
             };
+            let event = Event { hand_over: Some(token.id().to_owned()), ..event };
             session.note(actor, mint.now(), &event)?;
-            hand_over::keep(&self.disk, &token, &sealed, mint.now())?;
+            hand_over::keep(&self.disk, &token, &sealed)?;
             Ok(token)
         })
     }

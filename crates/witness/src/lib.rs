@@ -9,7 +9,6 @@
 //! the time; whoever calls makes the new state durable before the cosignature leaves.
 
 mod cosigner;
-mod history;
 mod key;
 mod merge;
 mod policy;
@@ -20,7 +19,6 @@ mod submission;
 mod test_log;
 
 pub use cosigner::Cosigner;
-pub use history::History;
 pub use key::{KeyError, WitnessKey};
 pub use merge::{Added, MAX_AHEAD_SECONDS, MAX_ANSWER_BYTES, MergeError, keep_lines, merge};
 pub use policy::{

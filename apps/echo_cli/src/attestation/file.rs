@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use durable::Mode;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use trust::{Envelope, Statement, chain::REGISTRY_FILE, statement::STATEMENT_TYPE};
+use trust::{
+    Envelope, Statement,
+    chain::REGISTRY_FILE,
+    statement::{STATEMENT_TYPE, STATEMENT_V1},
+};
 
 use super::read;
 use crate::Failure;
@@ -25,8 +29,10 @@ pub fn open(path: &Path) -> Result<(Envelope, Value), Failure> {
         )));
     }
     let payload = envelope.payload_unchecked().map_err(|e| none(e.to_string()))?;
-    let head = Statement::<IgnoredAny>::deserialize(&mut serde_json::Deserializer::from_slice(&payload))
-        .map_err(|e| none(e.to_string()))?;
+    let head: Statement<IgnoredAny> = serde_json::from_slice(&payload).map_err(|e| none(e.to_string()))?;
+    if head.kind != STATEMENT_V1 {
+        return Err(none(format!("its statement is not a `{STATEMENT_V1}`")));
+    }
     let subjects: Vec<Value> =
         head.subject.iter().map(|s| json!({"name": s.name, "sha256": s.digest.sha256.hex()})).collect();
     let about = json!({
@@ -50,4 +56,31 @@ pub fn save(envelope: &Envelope, from: &Path, out: Option<&Path>) -> Result<(), 
     let mut bytes = serde_json::to_vec(envelope).map_err(Failure::failed)?;
     bytes.push(b'\n');
     Ok(durable::write(path, &bytes, Mode::Public)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use trust::{KeyPair, Subject};
+
+    use super::*;
+
+    #[test]
+    fn a_statement_of_another_type_or_with_more_behind_it_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proof.json");
+        let subject = Subject::new("report/x", echo_core::Digest::of(b"x"));
+        let good = Statement::new("urn:test", vec![subject], 1);
+        let old = Statement { kind: "https://in-toto.io/Statement/v0.1".to_owned(), ..good.clone() };
+        let bytes = |statement| serde_json::to_vec(statement).unwrap();
+        let opened = |payload: &[u8]| {
+            let envelope = Envelope::sign_bytes(STATEMENT_TYPE, payload, &[&KeyPair::from_secret(&[1; 32])]);
+            save(&envelope, &path, None).unwrap();
+            open(&path)
+        };
+        assert_eq!(opened(&bytes(&good)).unwrap().1["claim"], "urn:test");
+        let behind = opened(&[&bytes(&good)[..], b" {}"].concat()).unwrap_err();
+        assert!(behind.message.contains("trailing"), "{behind}");
+        let old = opened(&bytes(&old)).unwrap_err();
+        assert!(old.message.contains(STATEMENT_V1), "{old}");
+    }
 }

@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments, home: Option<PathBuf>, out: Out) -> Result<(),
     let tally =
         Tally::of_attestation(&envelope, &registry, arguments.threshold).map_err(Failure::unverified)?;
     let sound = if tally.holds() { sound(&envelope, &about, &registry) } else { Ok(()) };
-    say(&tally, &about, out)?;
+    say(&tally, tally.holds() && sound.is_ok(), &about, out)?;
     sound?;
     let name = arguments.file.display();
     if tally.has_wrong() {
@@ -77,10 +77,10 @@ fn sound(envelope: &Envelope, about: &Value, registry: &Registry) -> Result<(), 
     Fulfilment::verify(envelope, registry).map(drop).map_err(Failure::unverified)
 }
 
-fn say(tally: &Tally, about: &Value, out: Out) -> Result<(), Failure> {
+fn say(tally: &Tally, verified: bool, about: &Value, out: Out) -> Result<(), Failure> {
     if out.is_json() {
         return out.json(&json!({
-            "verified": tally.holds(), "missing": tally.missing(), "signatures": tally, "attestation": about,
+            "verified": verified, "missing": tally.missing(), "signatures": tally, "attestation": about,
         }));
     }
     out.line(&format!(
@@ -98,7 +98,7 @@ fn say(tally: &Tally, about: &Value, out: Out) -> Result<(), Failure> {
         out.line(&line)?;
     }
     let summary = format!("{} of {} signatures that must be there", tally.counted, tally.needed);
-    let colour = if tally.holds() { Colour::Green } else { Colour::Red };
+    let colour = if verified { Colour::Green } else { Colour::Red };
     out.painted(&out.paint(colour, &printable(&summary)))
 }
 

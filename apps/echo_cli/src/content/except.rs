@@ -11,7 +11,7 @@ use trust::{
     exception::{ExceptedKind, Exception, ExceptionError, Exceptions},
 };
 
-use super::{admitted, registry_of};
+use super::{admitted, content_of, registry_of};
 use crate::{
     Failure,
     out::Out,
@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments, home: &Path, out: Out) -> Result<(), Failure> 
         if matches!(admitted(&arguments.file, &registry, None), Ok(Admission::Signed)) {
             return Err(Failure::failed(format!("{name} is signed, and needs no exception")));
         }
-        let bytes = durable::read(&arguments.file, MAX_CONTENT)?.unwrap_or_default();
+        let bytes = content_of(&arguments.file)?;
         let exception = Exception {
             kind,
             name: name.clone(),

@@ -9,7 +9,7 @@ mod status;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use echo_core::Mint;
+use echo_core::{Mint, RotationId};
 use governance::{GovernanceError, House};
 use trust::Keystore;
 
@@ -33,7 +33,7 @@ pub enum Command {
     /// In good order a new key is made and published beside the old one, signing goes over to it, a notice says
     /// until when the old one is taken, and after that day `trust resume` retires it: what it signed goes on counting.
     /// With `--grace 0` that happens at once. With `--emergency` the old key is revoked at once, and nothing that it
-    /// ever signed counts.
+    /// ever signed counts; a rotation of that role that is under way is given up for it.
     #[command(after_help = STOPPED)]
     Rotate(rotate::Arguments),
     /// Say which rotations there are, and what each waits for
@@ -41,6 +41,14 @@ pub enum Command {
     /// Go on with the rotations under way: after their day, after a ceremony, after a crash
     #[command(after_help = STOPPED)]
     Resume {
+        #[command(flatten)]
+        opening: Opening,
+    },
+    /// Give up a rotation whose new keys were never published
+    #[command(after_help = STOPPED)]
+    Abandon {
+        /// The rotation's id, as `trust status` prints it
+        id: RotationId,
         #[command(flatten)]
         opening: Opening,
     },
@@ -67,6 +75,9 @@ impl Command {
             Self::Rotate(arguments) => rotate::run(arguments, home, out),
             Self::Status => status::run(home, out),
             Self::Resume { opening } => with_house(home, opening, |house| rotate::resume(house, out)),
+            Self::Abandon { id, opening } => {
+                with_house(home, opening, |house| rotate::abandon(house, id, out))
+            }
             Self::Notices => status::notices(home, out),
             Self::Ceremony(_) => Ok(()),
         }

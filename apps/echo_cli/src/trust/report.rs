@@ -56,7 +56,7 @@ fn done(rotation: &Rotation, out: Out) -> Result<(), Failure> {
     if author && rotation.kind == RotationKind::Emergency {
         out.line("the platform's content is signed by the revoked key: look at each file, then sign it")?;
         out.line(
-            "  for file in HOME/*/*.yaml HOME/policies/*.yml; do echo_cli content sign \"$file\"; done",
+            "  for file in HOME/*/*.yaml HOME/policies/*.yml; do echo_cli content sign \"$file\" --home HOME; done",
         )?;
     }
     let made_root = rotation.replacements.iter().any(|r| r.role == KeyRole::Root);

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
-use governance::{DAY_SECONDS, House, Plan, RotationKind, Wish};
+use echo_core::RotationId;
+use governance::{DAY_SECONDS, House, Plan, Progress, RotationKind, Wish};
 use serde_json::Value;
 use trust::{KeyId, KeyRole, PublicKey};
 
@@ -25,14 +26,15 @@ pub struct Arguments {
     /// Why, in one line that everybody will read
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
-    /// The id of a key that goes, when the role has several; may be repeated
+    /// The id of a key that goes, when the role has several; with `--emergency` also of one that is retired; may be
+    /// repeated
     #[arg(long, value_name = "KEY_ID")]
     old: Vec<String>,
-    /// A public key that comes, made by a keeper with `trust ceremony key`; may be repeated. Without one, the platform's
+    /// For the root: a public key that comes, made by a keeper with `trust ceremony key`; may be repeated. Without one, the platform's
     /// keystore makes the key
     #[arg(long, value_name = "PUBLIC_KEY")]
     new: Vec<PublicKey>,
-    /// How many keys of the role must sign afterwards
+    /// For the root: how many of its keys must sign afterwards
     #[arg(long, value_name = "N")]
     needed: Option<u32>,
     /// Do not ask
@@ -104,6 +106,15 @@ pub fn resume(house: &mut House<'_>, out: Out) -> Result<(), Failure> {
         }
     }
     if out.is_json() { out.json(&shown) } else { Ok(()) }
+}
+
+/// Gives a rotation up.
+pub fn abandon(house: &mut House<'_>, id: &RotationId, out: Out) -> Result<(), Failure> {
+    let rotation = house.abandon(id).map_err(failed)?;
+    if out.is_json() {
+        return out.json(&report::value(&rotation, &Progress::Done));
+    }
+    out.line(&format!("{id} is given up; delete the copies of its ceremony's file, if there are any"))
 }
 
 /// A key's id as `trust show` prints it.

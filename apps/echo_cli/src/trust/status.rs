@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use echo_core::{Clock as _, SystemClock};
-use governance::{Ceremony, DeprecationNotice, MAX_CEREMONY_BYTES, Progress, Rotation, Stage, Standing};
+use governance::{Ceremony, DeprecationNotice, MAX_CEREMONY_BYTES, Progress, Rotation, Standing};
 use serde_json::{Value, json};
 use trust::TrustChain;
 
@@ -25,11 +25,12 @@ pub fn run(home: &Path, out: Out) -> Result<(), Failure> {
         return out.line("no key was ever rotated here");
     }
     for (rotation, progress) in shown {
-        if rotation.stage == Stage::Done {
-            let roles: Vec<&str> = rotation.replacements.iter().map(|r| r.role.as_str()).collect();
-            out.line(&format!("{} ({}): done on {}", rotation.id, roles.join(", "), rotation.reached))?;
-        } else {
+        if rotation.stage.is_open() {
             report::say(rotation, &progress, out)?;
+        } else {
+            let roles: Vec<&str> = rotation.replacements.iter().map(|r| r.role.as_str()).collect();
+            let (id, stage) = (&rotation.id, rotation.stage.as_str());
+            out.line(&format!("{id} ({}): {stage} on {}", roles.join(", "), rotation.reached))?;
         }
     }
     Ok(())
@@ -37,7 +38,7 @@ pub fn run(home: &Path, out: Out) -> Result<(), Failure> {
 
 /// What a rotation waits for, as far as that can be seen without its keys.
 fn waits_for(home: &Path, rotation: &Rotation) -> Result<Progress, Failure> {
-    if rotation.stage == Stage::Done {
+    if !rotation.stage.is_open() {
         return Ok(Progress::Done);
     }
     let chain = TrustChain::load(home).map_err(Failure::failed)?;

@@ -7,7 +7,7 @@ use echo_core::Mint;
 use serde_json::json;
 use vault::Sealed;
 
-use super::{Opening, Which, actor, init, read_unseal, refused};
+use super::{Opening, Which, actor, init, is_stdin, read_unseal, refused};
 use crate::{Failure, confirm, out::Out};
 
 /// What to remove.
@@ -54,18 +54,29 @@ impl Remove {
 }
 
 impl Protect {
-    /// Changes what opens the vault.
+    /// Changes what opens the vault. As JSON, what was printed is in force when the exit code is 0.
     pub fn run(&self, sealed: &Sealed, out: Out) -> Result<(), Failure> {
+        if self.by.is_stdin() && is_stdin(&self.opening.unlock_file) {
+            return Err(Failure::usage(
+                "standard input holds what opens the vault now, or what shall open it, not both",
+            )
+            .hint("put one of them into a file that only you can read"));
+        }
         let mint = Mint::system();
         let (vault, before) = self.opening.open(sealed)?;
-        let to = self.by.protect(&mint)?;
-        let shares = vault.protect(&before, &to, &actor(), &mint).map_err(refused)?;
-        let protection = sealed.protection().map_err(refused)?;
+        let (to, shares) = self.by.protect(&mint)?;
+        let protection = to.protection();
+        // Whatever fails from here on, the shares that would open the vault were given.
         if out.is_json() {
-            return out.json(&json!({"protection": protection, "shares": init::as_json(&shares)}));
+            out.json(&json!({"protection": protection, "shares": init::as_json(&shares)}))?;
+        } else {
+            init::print(&shares, out)?;
+        }
+        vault.protect(&before, &to, &actor(), &mint).map_err(refused)?;
+        if out.is_json() {
+            return Ok(());
         }
         out.line(&format!("the vault is opened by a {} now", protection.words()))?;
-        init::print(&shares, out)?;
         out.line("copies of the vault from before still open as they did; `echo_cli vault rotate` makes them worthless for what comes")
     }
 }

@@ -5,9 +5,9 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 use echo_core::Mint;
 use serde_json::{Value, json};
-use vault::{Made, Protect, Sealed, Share, create_key_file};
+use vault::{Protect, Sealed, Share, create_key_file};
 
-use super::{actor, refused};
+use super::{actor, is_stdin, refused};
 use crate::{Failure, out::Out, passphrase};
 
 /// What shall open the vault.
@@ -51,16 +51,21 @@ impl FromStr for Counts {
 }
 
 impl By {
-    /// As the vault wants it; makes the key file.
-    pub fn protect(&self, mint: &Mint) -> Result<Protect, Failure> {
+    /// Whether it comes from standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.passphrase_file.as_deref().is_some_and(is_stdin)
+    }
+
+    /// As the vault wants it, and the shares to give away; makes the key file.
+    pub fn protect(&self, mint: &Mint) -> Result<(Protect, Vec<Share>), Failure> {
         if let Some(path) = &self.passphrase_file {
-            return Ok(Protect::Passphrase(passphrase::read(path)?));
+            return Ok((Protect::Passphrase(passphrase::read(path)?), Vec::new()));
         }
         if let Some(path) = &self.key_file {
-            return Ok(Protect::KeyFile(create_key_file(path, mint).map_err(refused)?));
+            return Ok((Protect::KeyFile(create_key_file(path, mint).map_err(refused)?), Vec::new()));
         }
         match self.shares {
-            Some(Counts { threshold, of }) => Ok(Protect::Shares { threshold, of }),
+            Some(Counts { threshold, of }) => Protect::shares(threshold, of, mint).map_err(refused),
             None => Err(Failure::usage("say what shall open the vault")),
         }
     }
@@ -73,14 +78,17 @@ impl Arguments {
             return Err(Failure::failed("there is a vault already").hint("`echo_cli vault list` shows it"));
         }
         let mint = Mint::system();
-        let Made { vault, shares } =
-            sealed.init(&self.by.protect(&mint)?, &actor(), &mint).map_err(refused)?;
+        let (by, shares) = self.by.protect(&mint)?;
+        if !out.is_json() {
+            print(&shares, out)?;
+        }
+        let vault = sealed.init(&by, &actor(), &mint).map_err(refused)?;
         let recipient = vault.recipient();
         if out.is_json() {
+            // Only now is the recipient known. Should this get lost, the vault that nobody can open is still empty.
             return out.json(&json!({"recipient": recipient, "shares": as_json(&shares)}));
         }
         out.line(&format!("made the vault; secrets are sealed for {recipient}"))?;
-        print(&shares, out)?;
         out.line("keep two copies of what opens it, apart from the machine: nobody can restore it")
     }
 }
@@ -90,7 +98,7 @@ pub fn as_json(shares: &[Share]) -> Vec<Value> {
     shares.iter().map(|share| json!({"name": share.name(), "share": share.text().as_str()})).collect()
 }
 
-/// Prints each share, once.
+/// Prints each share, once; before they are in force, for nobody could make them again.
 pub fn print(shares: &[Share], out: Out) -> Result<(), Failure> {
     for share in shares {
         out.line("")?;
@@ -102,6 +110,7 @@ pub fn print(shares: &[Share], out: Out) -> Result<(), Failure> {
     }
     out.line("")?;
     out.line(
-        "give each to another person, now: they are printed this once. Case, spaces and dashes do not matter",
-    )
+        "give each to another person: they are printed this once. Case, spaces and dashes do not matter",
+    )?;
+    out.line("they are not in force until this command says so:")
 }

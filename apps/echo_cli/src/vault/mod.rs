@@ -18,8 +18,8 @@ use vault::{Actor, Name, Sealed, SecretRef, Unseal, VAULT_FOLDER, Vault, VaultEr
 
 use crate::{Failure, out::Out};
 
-/// What stands for standard input, and where the system has it.
-const STDIN: (&str, &str) = ("-", "/dev/stdin");
+/// What stands for standard input.
+const STDIN: &str = "-";
 
 /// What to do with the vault.
 #[derive(Debug, Subcommand)]
@@ -49,8 +49,9 @@ pub enum Command {
     Remove(change::Remove),
     /// Give the vault a new identity, and seal every secret anew
     ///
-    /// Sealed files that were made for the old recipient cannot be brought any more. A running platform must be
-    /// started again.
+    /// What opened the vault opens it afterwards too: when somebody may have had that, say `vault protect` with
+    /// something new first, then this, then replace the secrets. Sealed files that were made for the old recipient
+    /// cannot be brought any more. A running platform must be started again.
     Rotate {
         #[command(flatten)]
         opening: Opening,
@@ -113,7 +114,10 @@ impl Opening {
 
 fn read_unseal(path: &Path, sealed: &Sealed) -> Result<Unseal, Failure> {
     let protection = sealed.protection().map_err(refused)?;
-    Unseal::read(place(path), &protection).map_err(refused)
+    if is_stdin(path) {
+        return Unseal::read_from(io::stdin().lock(), "standard input", &protection).map_err(refused);
+    }
+    Unseal::read(path, &protection).map_err(refused)
 }
 
 impl Command {
@@ -122,7 +126,7 @@ impl Command {
         if let Self::Seal(arguments) = self {
             return arguments.run();
         }
-        owned(home)?;
+        owned(home, rustix::process::geteuid().as_raw())?;
         let sealed = Sealed::of_home(home);
         match self {
             Self::Seal(_) => Ok(()),
@@ -145,12 +149,13 @@ impl Command {
     }
 }
 
-/// Refuses where somebody else owns the vault: the platform could not read what is written here.
-fn owned(home: &Path) -> Result<(), Failure> {
-    let Ok(folder) = std::fs::metadata(home.join(VAULT_FOLDER)) else {
+/// Refuses where somebody other than `me` owns the vault, or the home that has none yet: the platform could not read
+/// what is written here.
+fn owned(home: &Path, me: u32) -> Result<(), Failure> {
+    let Ok(folder) = std::fs::metadata(home.join(VAULT_FOLDER)).or_else(|_| std::fs::metadata(home)) else {
         return Ok(());
     };
-    if folder.uid() == rustix::process::geteuid().as_raw() {
+    if folder.uid() == me {
         return Ok(());
     }
     Err(Failure::failed(format!(
@@ -166,9 +171,10 @@ fn actor() -> Actor {
     Actor::new(&format!("user {}, echo_cli", rustix::process::getuid().as_raw()))
 }
 
-/// A path, or standard input.
-fn place(path: &Path) -> &Path {
-    if path == Path::new(STDIN.0) { Path::new(STDIN.1) } else { path }
+/// Whether a path stands for standard input. It is read as it is: a system where somebody else opened it, as with
+/// `sudo -u`, does not let it be opened anew.
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new(STDIN)
 }
 
 /// Which secret, and perhaps which version.
@@ -197,5 +203,23 @@ fn refused(error: VaultError) -> Failure {
     match error {
         VaultError::Tampered { .. } => Failure::unverified(error),
         _ => Failure::failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_or_vault_of_somebody_else_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (home, me) = (scratch.path().join("home"), rustix::process::geteuid().as_raw());
+        assert!(owned(&home, me + 1).is_ok(), "there is none yet");
+        for folder in [home.clone(), home.join(VAULT_FOLDER)] {
+            durable::create_folder(&folder).unwrap();
+            assert!(owned(&home, me).is_ok());
+            let said = owned(&home, me + 1).unwrap_err().to_string();
+            assert!(said.contains(&format!("number {me}")), "{said}");
+        }
     }
 }

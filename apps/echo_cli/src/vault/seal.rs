@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, IsTerminal as _, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -13,7 +13,7 @@ use serde_json::json;
 use vault::{MAX_SEALED_BYTES, MAX_VALUE, Recipient, Sealed, Secret};
 use zeroize::Zeroizing;
 
-use super::{Which, actor, bytes, place, refused};
+use super::{Which, actor, bytes, is_stdin, refused};
 use crate::{Failure, out::Out};
 
 /// What to seal.
@@ -70,18 +70,22 @@ impl Value {
             return Err(Failure::usage("the value would be typed on the screen")
                 .hint("hand it in on standard input, or name a file"));
         }
-        let path = self.file.as_deref().unwrap_or_else(|| std::path::Path::new(super::STDIN.0));
+        let path = self.file.as_deref().unwrap_or_else(|| Path::new(super::STDIN));
         Secret::new(std::mem::take(&mut *read(path, MAX_VALUE)?)).map_err(refused)
     }
 }
 
 /// A bounded file, or standard input. One byte more than the bound is read, which whoever takes it refuses.
-fn read(path: &std::path::Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |error| Failure::failed(format!("cannot read {}: {error}", path.display()));
     // With room for all, so that growing leaves no copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(limit + 1));
-    let file = File::open(place(path)).map_err(failed)?;
-    file.take(limit as u64 + 1).read_to_end(&mut content).map_err(failed)?;
+    let bound = limit as u64 + 1;
+    if is_stdin(path) {
+        io::stdin().lock().take(bound).read_to_end(&mut content).map_err(failed)?;
+    } else {
+        File::open(path).map_err(failed)?.take(bound).read_to_end(&mut content).map_err(failed)?;
+    }
     Ok(content)
 }
 

@@ -45,15 +45,10 @@ pub fn list(sealed: &Sealed, of: Option<&Which>, out: Out) -> Result<(), Failure
 
 /// Prints the audit, line by line.
 pub fn audit(sealed: &Sealed, out: Out) -> Result<(), Failure> {
-    let mut printed = Ok(());
-    sealed
-        .audit(|line, _| {
-            if printed.is_ok() {
-                printed = out.json_line(line);
-            }
-        })
-        .map_err(refused)?;
-    printed
+    // Nobody can work with the vault while it is read: whoever reads what is printed may take his time.
+    let mut lines = Vec::new();
+    sealed.audit(|line, _| lines.push(line.clone())).map_err(refused)?;
+    lines.iter().try_for_each(|line| out.json_line(line))
 }
 
 /// Opens every file.

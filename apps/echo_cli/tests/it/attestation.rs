@@ -11,7 +11,10 @@ use dossier::Index;
 use durable::Mode;
 use serde_json::Value;
 use tempfile::TempDir;
-use trust::{KeyRole, Keystore, TrustChain, Unlock};
+use trust::{
+    Envelope, KeyRole, Keystore, TrustChain, Unlock, fulfilment::FULFILMENT_PREDICATE,
+    statement::STATEMENT_TYPE,
+};
 
 use crate::fixture::{Platform, TOURED, echo_cli, sibling, stderr, stdout};
 
@@ -102,6 +105,40 @@ fn an_attestation_says_who_signed_and_what_is_missing() {
 }
 
 #[test]
+fn a_proof_that_does_not_follow_is_not_called_verified_however_well_it_is_signed() {
+    let two = Two::new();
+    two.attestation();
+    let envelope: Envelope = serde_json::from_slice(&fs::read(two.path("proof.json")).unwrap()).unwrap();
+    let mut statement: Value = serde_json::from_slice(&envelope.payload_unchecked().unwrap()).unwrap();
+    assert_eq!(statement["predicateType"], FULFILMENT_PREDICATE);
+    statement["predicate"]["fixed"] = serde_json::json!([1]);
+    let keys = Keystore::open(&two.path("toured"), &Unlock::KeyFile).unwrap();
+    let attestor = keys.signer(KeyRole::Attestor).unwrap();
+    let unsound = Envelope::sign(STATEMENT_TYPE, &statement, &[attestor]).unwrap();
+    write(&two.path("proof.json"), &serde_json::to_vec(&unsound).unwrap());
+    let output = two.run("--home toured attestation verify proof.json --root ROOT");
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("drawn up wrongly"), "{}", stderr(&output));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["verified"], &said["missing"]), (&false.into(), &0.into()));
+}
+
+#[test]
+fn the_commands_in_the_table_run() {
+    let two = Two::new();
+    let table = fs::read_to_string(two.path("toured/federated_attestation_index.md")).unwrap();
+    let (_, block) = table.split_once("```sh\n").unwrap();
+    let commands = block.split_once("```").unwrap().0.replace("\\\n", "");
+    let lines: Vec<&str> = commands.lines().collect();
+    assert!(lines.len() == 2 && lines[1].contains(" attestation verify "), "{commands}");
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let output = echo_cli(&words).current_dir(two.path("toured")).output().unwrap();
+        assert!(output.status.success(), "{line}: {}{}", stdout(&output), stderr(&output));
+    }
+}
+
+#[test]
 fn the_bytes_that_a_ledger_names_stay_as_they_are() {
     let two = Two::new().with_fresh();
     let own = fs::read_dir(two.path("toured/attestations")).unwrap().next().unwrap().unwrap().path();
@@ -175,6 +212,30 @@ fn a_lost_index_is_made_anew_from_the_ledger() {
     fs::remove_file(attestation).unwrap();
     let missing = two.refused("attestation index toured", 1);
     assert!(missing.contains("its database has all"), "{missing}");
+}
+
+#[test]
+fn an_index_outlives_the_attestor_s_key() {
+    let two = Two::new().with_fresh();
+    two.done(MERGE);
+    let damaged = |number: &str| two.path(&format!("fresh/federated_attestation_index.json.damaged{number}"));
+    // Retired: what was merged stays, and whoever merges goes on.
+    two.done("--home fresh trust rotate attestor --grace 0 --reason yearly");
+    assert!(two.done(MERGE)["what"].as_str().unwrap().contains("nothing was changed"));
+    assert_eq!(two.done("attestation index fresh")["others"], 1);
+    assert!(!damaged("").exists());
+    // Revoked: nothing by the old key counts, and one merges again.
+    two.done("--home fresh trust rotate attestor --emergency --reason stolen --yes");
+    two.refused(MERGE, 3);
+    assert_eq!(two.done("attestation index fresh")["others"], 0);
+    let first = fs::read(damaged("")).unwrap();
+    two.done(MERGE);
+    write(&two.path("fresh/federated_attestation_index.json"), b"{}");
+    two.done("attestation index fresh");
+    assert_eq!((fs::read(damaged("")).unwrap(), fs::read(damaged(".2")).unwrap()), (first, b"{}".to_vec()));
+    // One's own attestations are listed by their ledger entries, whatever became of the key.
+    two.done("--home toured trust rotate attestor --emergency --reason stolen --yes");
+    assert_eq!(two.done("attestation index toured")["attestations"], 1);
 }
 
 #[test]
@@ -252,9 +313,11 @@ fn an_exception_is_signed_listed_used_and_taken_back() {
         (format!("{form} --until {until}"), 2),
         (format!("fresh/manifest/catalogue.yaml --reason x --until {until}"), 2),
         (format!("{form} --remove"), 1),
+        (format!("fresh/intake/none.yaml --reason x --until {until}"), 1),
     ] {
         two.refused(&format!("--home fresh content except {words}"), code);
     }
+    assert!(!two.path("fresh/governance/exceptions.json").exists());
     let made =
         two.done(&format!("--home fresh content except {form} --reason away --until {until} --by Marta"));
     assert_eq!(made["exception"]["approved_by"], "Marta");

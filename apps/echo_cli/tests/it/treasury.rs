@@ -103,3 +103,20 @@ async fn a_cosigned_head_is_judged_by_the_policy_that_was_kept() {
     assert_eq!(done.status.code(), Some(3));
     assert!(stderr(&done).contains("quorum"), "{}", stderr(&done));
 }
+
+#[tokio::test]
+async fn a_ledger_that_was_asked_for_must_be_in_the_file() {
+    let home = Home::with("a").await;
+    let aeterna = home.export.find("=== aeterna").unwrap();
+    for (export, missing) in
+        [("echo treasury v1\n", "log.example/aeterna"), (&home.export[..aeterna], "log.example/aeterna")]
+    {
+        let (code, words) = home.check(&home.write("export", export));
+        assert_eq!(code, Some(3), "{words}");
+        assert!(words.contains("holds no checkpoint of") && words.contains(missing), "{words}");
+    }
+    let policy = home.write("policy", &Policy::default().with_log(&home.vkey, None).unwrap().to_string());
+    let empty = home.write("empty", "echo treasury v1\n");
+    let done = echo_cli(&["treasury", "verify"]).arg(empty).arg("--policy").arg(&policy).output().unwrap();
+    assert_eq!(done.status.code(), Some(3), "{}", stdout(&done));
+}

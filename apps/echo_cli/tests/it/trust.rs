@@ -150,6 +150,40 @@ fn an_old_file_holds_after_a_retirement_and_not_after_a_revocation() {
 }
 
 #[test]
+fn a_key_that_is_stolen_while_it_is_being_replaced_is_revoked_and_the_platform_starts() {
+    let house = House::new();
+    let begun = house.done("trust rotate operator --reason yearly");
+    let id = begun["rotation"]["id"].as_str().unwrap();
+    let published = house.refused(&format!("trust abandon {id}"), 2);
+    assert!(published.contains("already"), "{published}");
+    let only_root = house.refused("trust rotate receipts --grace 0 --needed 2", 2);
+    assert!(only_root.contains("only the root"), "{only_root}");
+    let done = house.done("trust rotate operator --emergency --reason stolen --yes");
+    assert_eq!((&done["waits_for"], &done["rotation"]["supersedes"][0]), (&"nothing".into(), &id.into()));
+    let status = house.done("trust status");
+    assert_eq!(
+        (&status[0]["rotation"]["stage"], &status[1]["waits_for"]),
+        (&"abandoned".into(), &"nothing".into())
+    );
+    assert!(house.said("trust status").contains("abandoned on"));
+    let shown = house.done("trust show");
+    assert_eq!((keys(&shown, "operator", "revoked").len(), keys(&shown, "operator", "active").len()), (2, 1));
+    drop(house.starts());
+}
+
+#[test]
+fn a_mistyped_root_key_is_taken_back() {
+    let house = House::new();
+    let nobody = trust::KeyPair::from_secret(&[9; 32]).public();
+    let waits = house.done(&format!("trust rotate root --grace 0 --new {nobody}"));
+    assert_eq!(waits["waits_for"], "signatures");
+    let id = waits["rotation"]["id"].as_str().unwrap();
+    assert_eq!(house.done(&format!("trust abandon {id}"))["rotation"]["stage"], "abandoned");
+    house.refused("trust ceremony begin --out next.json", 1);
+    house.done("trust rotate root --grace 0");
+}
+
+#[test]
 fn three_keepers_on_three_machines_take_over_the_root() {
     let house = House::new();
     let machine = tempfile::tempdir().unwrap();

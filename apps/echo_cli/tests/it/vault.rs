@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Output, Stdio},
@@ -116,6 +116,7 @@ fn what_cannot_be_done_says_why_and_holds_no_secret() {
         ("remove --namespace mail --name relay --version 9 --yes --unlock-file one", 1, "version 9"),
         ("protect --shares 3/2 --unlock-file one", 1, "2/3"),
         ("protect --shares two --unlock-file one", 2, "2/3"),
+        ("protect --passphrase-file - --unlock-file -", 2, "not both"),
         ("versions --namespace mail --name none", 1, "there is no mail/none"),
     ] {
         let said = house.refused(line, code);
@@ -147,6 +148,78 @@ fn shares_are_printed_once_and_open_when_typed() {
     house.done("protect --key-file key --unlock-file -", &typed);
     assert_eq!(fs::metadata(house.path("key")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(house.done(&format!("get {RELAY} --unlock-file key"), ""), "hunter2");
+}
+
+#[test]
+fn shares_that_could_not_be_printed_are_not_in_force() {
+    let house = House::with_vault();
+    house.done(&format!("set {RELAY}"), "hunter2");
+    for json in [&["--json"][..], &[]] {
+        let mut command = echo_cli(&["--home", "home", "vault", "protect", "--shares", "2/3"]);
+        command.current_dir(house.0.path()).args(["--unlock-file", "one"]).args(json);
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(!command.stdout(full).output().unwrap().status.success());
+        assert_eq!(house.done(&format!("get {RELAY} --unlock-file one"), ""), "hunter2");
+    }
+    let said = house.done("protect --shares 2/3 --unlock-file one", "");
+    let order = ["echoshare1", "not in force until", "is opened by a set of shares now"];
+    let places = order.map(|words| said.replace(' ', "").find(&words.replace(' ', "")));
+    assert!(places[0].is_some() && places.is_sorted(), "{said}");
+    let fresh = House::new();
+    let said = fresh.done("init --shares 2/3", "");
+    let places = ["not in force until", "made the vault"].map(|words| said.find(words));
+    assert!(places[0].is_some() && places.is_sorted(), "{said}");
+}
+
+#[test]
+fn standard_input_is_read_where_it_cannot_be_opened_anew() {
+    let house = House::with_vault();
+    house.done(&format!("set {RELAY}"), "hunter2");
+    let recipient = house.done("recipient", "");
+    // A socket has no file that could be opened, as a pipe of another user may not be.
+    let run = |line: &str, input: &str| {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        (&ours).write_all(input.as_bytes()).unwrap();
+        drop(ours);
+        let mut command = echo_cli(&["--home", "home", "vault"]);
+        command.current_dir(house.0.path()).args(line.split(' '));
+        let output = command.stdin(std::os::fd::OwnedFd::from(theirs)).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", stderr(&output));
+        output.stdout
+    };
+    assert_eq!(run(&format!("get {RELAY} --unlock-file -"), "one old horse at home\n"), b"hunter2");
+    run(&format!("seal --recipient {} {RELAY} --out x.age", recipient.trim()), "hunter3");
+    run(&format!("set {RELAY}"), "hunter4");
+    assert_eq!(house.done(&format!("get {RELAY} --unlock-file one"), ""), "hunter4");
+}
+
+#[test]
+fn an_audit_that_nobody_reads_on_keeps_nobody_waiting() {
+    let house = House::new();
+    // More than a pipe holds.
+    let sealed = vault::Sealed::of_home(&house.path("home")).with_work(2);
+    let (mint, words) = (echo_core::Mint::system(), "\u{10348}".repeat(vault::MAX_WORDS));
+    let actor = vault::Actor::new(&words).because(&words);
+    let by = vault::Protect::Passphrase("one old horse at home".to_owned().into());
+    let open = sealed.init(&by, &actor, &mint).unwrap();
+    for _ in 0..60 {
+        open.verify(&actor, &mint).unwrap();
+    }
+    let mut command = echo_cli(&["--home", "home", "vault", "audit"]);
+    command.current_dir(house.0.path()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    house.done("list", "");
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success() && rest.len() > 90_000, "{}", rest.len());
+}
+
+#[test]
+fn the_help_of_rotate_names_what_comes_before_and_after() {
+    let said = House::new().done("rotate --help", "");
+    assert!(said.contains("`vault protect` with") && said.contains("replace the secrets"), "{said}");
 }
 
 #[test]

@@ -109,6 +109,13 @@ impl Device {
         serde_json::from_slice(&done.stdout).unwrap()
     }
 
+    /// What people see.
+    pub fn words_of_status(&self) -> String {
+        let done = probe(&["status", "--home", self.home().to_str().unwrap()], "");
+        assert!(done.status.success(), "{}", words(&done));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
     /// The journal's entries, as they are on disk now.
     pub fn journal(&self) -> Vec<Value> {
         let Ok(files) = fs::read_dir(self.home().join("work")) else { return Vec::new() };

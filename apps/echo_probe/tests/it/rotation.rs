@@ -39,12 +39,17 @@ fn a_device_warns_and_then_refuses_what_the_old_key_signed() {
     let (away, watching) = (Device::enrol(&mut platform), Device::enrol(&mut platform));
     // Signed by the old key, for a device that is away.
     let (case, other) = (platform.open_case(&away.id), platform.open_case(&watching.id));
-    let late = platform.post(&format!("/v1/cases/{case}/calls"), &json!({"skill": "diagnostics.probe"}));
+    let ask = json!({"skill": "diagnostics.probe"});
+    let early = platform.post(&format!("/v1/cases/{other}/calls"), &ask);
+    let late = platform.post(&format!("/v1/cases/{case}/calls"), &ask);
     let address = platform.stop();
     let until = rotate_operator(home.path());
 
     let platform = Platform::start_at(home.path(), address);
     let probe = watching.run(None);
+    // Until the day, what the old key signed is taken.
+    let taken = platform.finished(early["id"].as_str().unwrap());
+    assert_eq!(taken["state"], "done", "{taken}\n{}", watching.log());
     // What the new key signs is done at once: the device fetched the next version of the registry.
     let done = platform.ask(&other, "diagnostics.probe");
     assert_eq!(done["state"], "done", "{done}\n{}", watching.log());
@@ -52,6 +57,8 @@ fn a_device_warns_and_then_refuses_what_the_old_key_signed() {
     assert_eq!(status["registry"]["version"], 2, "{status}");
     let notice = &status["notices"][0];
     assert!(notice["text"].as_str().unwrap().contains("yearly"), "{status}\n{}", watching.log());
+    let words = watching.words_of_status();
+    assert!(words.contains("notice    warning: "), "{words}");
     assert!(watching.log().contains("a signing key of the platform goes out of use"), "{}", watching.log());
     probe.terminate();
 

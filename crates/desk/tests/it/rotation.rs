@@ -18,7 +18,7 @@ const SIGNERS: [KeyRole; 4] =
     [KeyRole::Operator, KeyRole::Receipts, KeyRole::Attestor, KeyRole::DeviceIssuer];
 
 /// Replaces the keys of a home that is not open.
-fn rotate(home: &Path, kind: RotationKind, roles: &[KeyRole], grace_days: i64) -> Progress {
+pub fn rotate(home: &Path, kind: RotationKind, roles: &[KeyRole], grace_days: i64) -> Progress {
     let mint = Mint::system();
     let mut keystore = keystore(home);
     let mut house = governance::House::open(home, &mut keystore, &mint).unwrap();
@@ -32,7 +32,7 @@ fn rotate(home: &Path, kind: RotationKind, roles: &[KeyRole], grace_days: i64) -
     house.run(&mut rotation).unwrap()
 }
 
-fn keystore(home: &Path) -> Keystore {
+pub fn keystore(home: &Path) -> Keystore {
     Keystore::open(home, &Unlock::KeyFile).unwrap()
 }
 
@@ -215,4 +215,80 @@ async fn a_rotation_that_was_cut_off_keeps_the_platform_from_signing_with_a_key_
     })
     .await;
     assert!(said.contains("receipts") && said.contains("trust resume"), "{said}");
+}
+
+fn at_once(role: KeyRole) -> Plan {
+    Plan {
+        kind: RotationKind::Scheduled,
+        wishes: vec![Wish::simple(role)],
+        reason: "lost".to_owned(),
+        grace_seconds: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_platform_waits_while_its_keys_are_retired_at_once_by_keepers_elsewhere() {
+    let house = House::found().await;
+    house.desk.close().await.unwrap();
+    let House { folder, desk, .. } = house;
+    drop(desk);
+    let home = folder.path();
+    let mint = Mint::system();
+    let mut keys = keystore(home);
+    let root = keys.signer(KeyRole::Root).unwrap().id();
+    let exported = keys.export_key(&root, "one old horse at home", &mint).unwrap();
+    keys.remove(&exported, "one old horse at home", "the safe", &mint).unwrap();
+    {
+        let mut governed = governance::House::open(home, &mut keys, &mint).unwrap();
+        let mut rotation = governed.begin(at_once(KeyRole::Receipts)).unwrap();
+        assert!(matches!(governed.run(&mut rotation).unwrap(), Progress::NeedsSignatures { .. }));
+        let id = &rotation.id;
+        let refused =
+            Desk::open(Options::new(home.to_owned(), Mint::system())).await.unwrap_err().to_string();
+        let names = format!("trust abandon {id}");
+        assert!(refused.contains("receipts") && refused.contains(&names), "{refused}");
+        governed.abandon(id).unwrap();
+    }
+    let opened = open(home).await;
+    opened.desk.close().await.unwrap();
+    drop(opened);
+    // The root itself signs no papers: it is handed over while the platform runs.
+    let mut keys = keystore(home);
+    let mut governed = governance::House::open(home, &mut keys, &mint).unwrap();
+    let mut rotation = governed.begin(at_once(KeyRole::Root)).unwrap();
+    assert!(matches!(governed.run(&mut rotation).unwrap(), Progress::NeedsSignatures { .. }));
+    open(home).await.desk.close().await.unwrap();
+}
+
+/// A closed house whose registry needs two root keys, one of which is elsewhere, and expires in `days`.
+async fn needs_two_roots(days: i64) -> tempfile::TempDir {
+    let House { folder, desk, .. } = House::found().await;
+    desk.close().await.unwrap();
+    drop(desk);
+    let keys = keystore(folder.path());
+    let root = keys.signer(KeyRole::Root).unwrap();
+    let other = KeyPair::from_secret(&[9; 32]);
+    let mut chain = TrustChain::load(folder.path()).unwrap();
+    let now = Mint::system().now();
+    let mut next = governance::renewed(&chain.newest().unwrap(), now);
+    next.root.keys.push(other.public());
+    next.root.threshold = 2;
+    let seconds = now.as_millisecond() + days * DAY_SECONDS * 1000;
+    next.expires = echo_core::clock::from_millis(seconds.max(next.created.as_millisecond() + 1));
+    chain.extend(&next, &[root, &other]).unwrap();
+    chain.save(folder.path()).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_platform_with_one_of_two_root_keys_runs_until_its_registry_expires() {
+    let folder = needs_two_roots(30).await;
+    let desk = open(folder.path()).await.desk;
+    assert_eq!(desk.registry().version, 2, "nothing was renewed");
+    desk.close().await.unwrap();
+    drop(desk);
+    let folder = needs_two_roots(0).await;
+    let options = Options::new(folder.path().to_owned(), Mint::system());
+    let refused = Desk::open(options).await.unwrap_err().to_string();
+    assert!(refused.contains("1 of 2") && refused.contains("--renew"), "{refused}");
 }

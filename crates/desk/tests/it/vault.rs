@@ -4,9 +4,11 @@ use std::{fs, path::Path};
 
 use desk::{Desk, DeskError, Options, VaultKey};
 use dossier::LogName;
-use echo_core::Mint;
+use echo_core::{Digest, Mint};
 use ledger::Entry;
-use vault::{Actor, Made, Protect, Sealed, Secret, SecretRef, Unseal, Vault, create_key_file};
+use vault::{
+    Actor, AuditLine, MAX_AUDIT_BYTES, Protect, Sealed, Secret, SecretRef, Unseal, Vault, create_key_file,
+};
 
 use crate::device::House;
 
@@ -29,7 +31,7 @@ impl Home {
 
     fn make_vault(&self) {
         let identity = create_key_file(&self.key, &Mint::system()).unwrap();
-        let Made { vault, .. } = Sealed::of_home(self.path())
+        let vault = Sealed::of_home(self.path())
             .init(&Protect::KeyFile(identity), &actor(), &Mint::system())
             .unwrap();
         let (namespace, name) = ("mail".parse().unwrap(), "relay".parse().unwrap());
@@ -150,4 +152,60 @@ async fn a_vault_that_is_gone_or_another_is_noticed_at_the_next_start() {
     assert_eq!(entered(&desk).len(), 2);
     desk.close().await.unwrap();
     home.open(false).await.unwrap().close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_vault_that_another_process_holds_stays_sealed_and_is_looked_at_next_time() {
+    let home = Home::furnished().await;
+    home.open(true).await.unwrap().close().await.unwrap();
+    home.vault();
+    let lock = fs::File::open(home.path().join("vault_v1/.lock")).unwrap();
+    lock.lock().unwrap();
+    let desk = home.open(true).await.unwrap();
+    assert!(desk.health().await.ready);
+    assert_eq!(entered(&desk).len(), 1, "nobody looked at it");
+    lock.unlock().unwrap();
+    assert!(!desk.vault_status().await.unwrap().unwrap().open);
+    desk.close().await.unwrap();
+    let desk = home.open(true).await.unwrap();
+    assert!(desk.vault_status().await.unwrap().unwrap().open);
+    assert_eq!(entered(&desk).len(), 2);
+    desk.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_vault_whose_audit_is_full_stays_sealed() {
+    let home = Home::furnished().await;
+    home.open(true).await.unwrap().close().await.unwrap();
+    fill(&home.audit());
+    let desk = home.open(true).await.unwrap();
+    assert!(desk.health().await.ready);
+    assert!(desk.vault_secret("mail", "relay", "").await.unwrap_err().to_string().contains("sealed"));
+    assert_eq!(entered(&desk).len(), 2);
+    desk.close().await.unwrap();
+}
+
+/// Fills an audit with long lines that follow each other.
+fn fill(audit: &Path) {
+    let mut text = fs::read(audit).unwrap();
+    let last = text.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap();
+    let mut line: AuditLine = serde_json::from_slice(last).unwrap();
+    (line.previous, line.key, line.index) = (Digest::of(last), None, None);
+    line.who = "x".repeat(3000);
+    loop {
+        (line.seq, line.check) = (line.seq + 1, String::new());
+        line.check = Digest::of(&serde_json::to_vec(&line).unwrap()).hex();
+        let mut bytes = serde_json::to_vec(&line).unwrap();
+        line.previous = Digest::of(&bytes);
+        bytes.push(b'\n');
+        if text.len() + bytes.len() > usize::try_from(MAX_AUDIT_BYTES).unwrap() {
+            break;
+        }
+        text.extend(bytes);
+        // The last ones are short, so that nothing fits.
+        if text.len() + 5000 > usize::try_from(MAX_AUDIT_BYTES).unwrap() {
+            line.who.clear();
+        }
+    }
+    durable::write(audit, &text, durable::Mode::Private).unwrap();
 }

@@ -2,8 +2,9 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use desk::{Ask, Refusal, WitnessAnswer, WitnessEdit, WitnessedEdit};
+use desk::{Ask, Desk, Options, Refusal, WitnessAnswer, WitnessEdit, WitnessedEdit};
 use dossier::LogName;
+use echo_core::{ManualClock, Mint, SeededEntropy};
 use ed25519_dalek::SigningKey;
 use witness::{Cosigner, Kept, Policy, Submission};
 
@@ -121,8 +122,11 @@ async fn a_head_counts_once_its_quorum_cosigned_it() {
     assert_eq!(file, note);
     quorum(&house, "three").await;
     assert!(house.desk.cosigned_checkpoint(LogName::Genesis).await.is_err(), "the quorum of now counts");
+    let path = house.desk.home().join("treasury/genesis.cosigned");
+    assert!(!path.exists(), "nor is there a file of a head that does not count");
     quorum(&house, "two-of-three").await;
     assert_eq!(house.desk.cosigned_checkpoint(LogName::Genesis).await.unwrap(), note);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), note);
     assert_eq!(round(&house, &[&one, &two, &three]).await, 4, "who cosigned is not asked again");
     let complete = house.desk.cosigned_checkpoint(LogName::Genesis).await.unwrap();
     assert_eq!(policy.evaluate(&complete).unwrap().cosigned.len(), 3);
@@ -245,7 +249,7 @@ fn head(size: u8, key: &SigningKey) -> (String, String) {
     use ed25519_dalek::Signer as _;
     let vkey = ledger::vkey_of("log.example/a", &key.verifying_key());
     let id: ledger::note::Vkey = vkey.parse().unwrap();
-    let mut history = witness::History::default();
+    let mut history = ledger::History::default();
     (0..size).for_each(|entry| history.push(ledger::leaf_hash(&[entry])));
     let text = format!("log.example/a\n{size}\n{}\n", STANDARD.encode(history.root()));
     let line = STANDARD.encode([id.id().as_slice(), &key.sign(text.as_bytes()).to_bytes()].concat());
@@ -311,4 +315,70 @@ async fn a_home_from_before_there_were_witnesses_gets_a_key_once() {
     desk.close().await.unwrap();
     drop(desk);
     assert_eq!(open(folder.path()).await.desk.witness_vkey(), vkey);
+}
+
+#[tokio::test]
+async fn a_ledger_s_own_key_is_no_witness_and_the_home_opens_again() {
+    let house = House::found().await;
+    for log in LogName::ALL {
+        let own: ledger::note::Vkey = house.desk.log(log).vkey().parse().unwrap();
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&own.bytes()).unwrap();
+        let theirs = witness::WitnessKey::new("w.example", key).unwrap();
+        let edit = WitnessEdit::Add {
+            name: "w".to_owned(),
+            vkey: theirs.to_string(),
+            url: "https://w.example".to_owned(),
+        };
+        let refused = house.desk.edit_witnesses(&house.call(), edit).await.unwrap_err();
+        assert!(matches!(refused, desk::DeskError::Invalid { .. }), "{refused}");
+    }
+    house.desk.close().await.unwrap();
+    let House { folder, desk, .. } = house;
+    drop(desk);
+    open(folder.path()).await;
+}
+
+#[tokio::test]
+async fn a_home_put_back_from_a_backup_hears_of_it_at_its_first_round() {
+    let house = House::found().await;
+    let peer = Peer::of(&house, "one", 1);
+    add(&house, &peer).await;
+    round(&house, &[&peer]).await;
+    house.desk.close().await.unwrap();
+    let House { folder, desk, operator } = house;
+    drop(desk);
+    let backup = tempfile::tempdir().unwrap();
+    let from = folder.path().join(".");
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(backup.path()).status().unwrap();
+    assert!(copied.success());
+    let house = House { desk: open(folder.path()).await.desk, folder, operator: operator.clone() };
+    grow(&house).await;
+    round(&house, &[&peer]).await;
+    house.desk.close().await.unwrap();
+    drop(house);
+    // Nothing in the backup has changed since its witness was asked, and nothing is entered now.
+    let house = House { desk: open(backup.path()).await.desk, folder: backup, operator };
+    assert!(round(&house, &[&peer]).await > 0, "each witness is asked once since the start");
+    let alarms = house.desk.health().await.alarms;
+    assert!(alarms.iter().any(|alarm| alarm.contains("set back")), "{alarms:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_does_not_repeat_commitments() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(ManualClock::at("2026-11-01T10:00:00Z".parse().unwrap()));
+    let mint = Mint::new(clock.clone(), std::sync::Arc::new(SeededEntropy::new(1)));
+    let opened = Desk::open(Options::new(folder.path().to_owned(), mint)).await.unwrap();
+    let tokens = opened.desk.sign_in(&opened.sign_in.secret).await.unwrap();
+    let operator = opened.desk.authenticate(&tokens.access_token).await.unwrap();
+    let house = House { folder, desk: opened.desk, operator };
+    assert_eq!(
+        house.desk.commit_heads().await.unwrap().len(),
+        1,
+        "aeterna is empty, and then holds a commitment alone"
+    );
+    clock.advance_millis(-60_000);
+    grow(&house).await;
+    assert_eq!(house.desk.commit_heads().await.unwrap().len(), 2);
+    assert!(house.desk.commit_heads().await.unwrap().is_empty(), "an idle platform enters nothing");
 }

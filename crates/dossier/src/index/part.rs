@@ -56,8 +56,8 @@ pub fn attestation_in(entry: &[u8]) -> Option<Entry> {
 }
 
 impl Attested {
-    /// The listing of the attestation in `envelope`, whose ledger entry `entry` is number `index`. That it is
-    /// signed by the attestor, the caller has checked.
+    /// The listing of the attestation in `envelope`, whose ledger entry `entry` is number `index`. What its
+    /// signatures are worth, whoever verifies it finds out.
     pub fn new(envelope: &Envelope, entry: &[u8], index: u64) -> Result<Self, IndexError> {
         let fail = |id: &str, why: String| IndexError::Attestation { id: id.to_owned(), why };
         let read =

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use trust::chain::REGISTRY_FILE;
+
 use super::{Attested, INDEX_FILE, Index, Origin};
 
 /// The most rows of the table: the newest.
@@ -66,18 +68,24 @@ impl Index {
 }
 
 fn how_to_check(own: &Origin) -> String {
+    let proof = own.entries.first().map_or("proof_ID", |newest| newest.id.as_str());
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let proof: String = proof.chars().filter(|c| plain(*c)).collect();
     format!(
         "\n## How to check\n\n\
          You need the fingerprint of this Echo's trust root, by another way than these files; its trust chain\n\
-         (`sovereign_trust_registry.json`, or `/v1/trust`); and its genesis ledger (the folder, or `/v1/ledgers/genesis`).\n\n\
+         (`{REGISTRY_FILE}`, or `/v1/trust`); and its genesis ledger (the folder, or `/v1/ledgers/genesis`).\n\n\
          ```sh\n\
          echo_cli attestation check {INDEX_FILE} --log genesis_ledger \\\n  \
-         --trust sovereign_trust_registry.json --root {}\n\
+         --trust {REGISTRY_FILE} --root {root}\n\
+         echo_cli attestation verify attestations/{proof}.json --trust {REGISTRY_FILE} \\\n  \
+         --root {root}\n\
          ```\n\n\
-         It checks the signature, reads the ledger from its first entry to its signed head, and finds an attestation that\n\
-         is listed and not there, is there and not listed, or was changed. A single proof is checked with\n\
-         `echo_cli attestation verify FILE`; the SHA-256 of its payload is the statement's digest above.\n",
-        own.root
+         The first checks the signature, reads the ledger from its first entry to its signed head, and finds an\n\
+         attestation that is listed and not there, is there and not listed, or was changed. The second checks one proof,\n\
+         the SHA-256 of whose payload is the statement's digest above; one whose key was retired since counts by its ledger\n\
+         entry alone, which `echo_cli verify` checks in the case file.\n",
+        root = own.root
     )
 }
 

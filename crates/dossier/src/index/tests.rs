@@ -1,6 +1,9 @@
 use echo_core::{Digest, SeededEntropy, entropy};
 use proptest::prelude::*;
-use trust::{Statement, Subject};
+use trust::{
+    Statement, Subject,
+    registry::{Retirement, Revocation},
+};
 
 use super::*;
 use crate::test_echo::Echo;
@@ -114,6 +117,42 @@ fn one_attestor_signs_the_index_where_two_must_sign_an_attestation() {
     held.keys.push(KeyPair::from_secret(&[99; 32]).public());
     held.threshold = 2;
     assert_eq!(Index::open(&echo.file(), &registry).unwrap(), echo.index());
+}
+
+#[test]
+fn one_s_own_index_holds_by_a_retired_key_a_foreign_one_not_and_by_a_revoked_key_neither() {
+    let echo = echo(1, 2);
+    let (file, old) = (echo.file(), echo.attestor());
+    let mut registry = echo.registry.clone();
+    registry.role_mut(KeyRole::Attestor).unwrap().keys = vec![KeyPair::from_secret(&[99; 32]).public()];
+    assert!(Index::open_own(&file, &registry).is_err(), "a stranger's key");
+    let retired = |role| Retirement {
+        role,
+        key: old.public(),
+        threshold: 1,
+        until: echo.index().made,
+        reason: "yearly".to_owned(),
+    };
+    registry.retired = vec![retired(KeyRole::Receipts)];
+    assert!(Index::open_own(&file, &registry).is_err(), "retired from another role");
+    registry.retired = vec![retired(KeyRole::Attestor)];
+    assert_eq!(Index::open_own(&file, &registry).unwrap(), (echo.index(), vec![old.id()]));
+    assert!(Index::open(&file, &registry).is_err());
+    let revoked = Revocation { key: old.id(), at: echo.index().made, reason: "stolen".to_owned() };
+    registry.revoked.push(revoked);
+    let refused = Index::open_own(&file, &registry).unwrap_err().to_string();
+    assert!(refused.contains("stolen"), "{refused}");
+}
+
+#[test]
+fn no_damaged_file_is_written_over() {
+    let mut kept = Vec::new();
+    while let Some(name) = damaged_name(|name| kept.iter().any(|k| k == name)) {
+        kept.push(name);
+    }
+    assert_eq!(kept.len(), MAX_DAMAGED as usize);
+    assert_eq!(kept[0], "federated_attestation_index.json.damaged");
+    assert_eq!(kept[8], "federated_attestation_index.json.damaged.9");
 }
 
 #[test]

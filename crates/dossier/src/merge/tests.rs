@@ -148,18 +148,6 @@ fn another_ledger_for_the_same_root_is_refused() {
     assert!(matches!(walk(&echo, &echo.origin(), Some(&known)), Err(MergeError::NotInLog { .. })));
 }
 
-#[test]
-fn the_tree_has_the_published_roots() {
-    // The example tree of RFC 6962's reference implementation.
-    let leaves = ["", "00", "10", "2021", "3031"].map(|leaf| ledger::leaf_hash(&hex::decode(leaf).unwrap()));
-    let mut tree = Tree::default();
-    assert_eq!(hex::encode(tree.root()), Digest::of(b"").hex());
-    for leaf in leaves {
-        tree.push(leaf);
-    }
-    assert_eq!(hex::encode(tree.root()), "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4");
-}
-
 proptest! {
     #[test]
     fn no_entry_and_no_head_make_a_walk_panic(

@@ -74,7 +74,11 @@ fn a_notice_never_takes_trust_from_the_root_and_never_contradicts_itself() {
     hostile.replaced_by.clear();
     assert_eq!(narrowed(&registry, &[hostile], world.now()).keys(KeyRole::Root).len(), 1);
     let key: KeyPair = world.signer(KeyRole::Operator);
-    let edits: [fn(&mut DeprecationNotice); 5] = [
+    let edits: [fn(&mut DeprecationNotice); 6] = [
+        |n| {
+            let keys = vec![n_key(); 65];
+            n.actions = vec![Action::UpdatePin { role: KeyRole::Operator, keys }];
+        },
         |n| n.keys.clear(),
         |n| n.replaced_by = n.keys.clone(),
         |n| n.text = "x".repeat(100_000),
@@ -88,4 +92,55 @@ fn a_notice_never_takes_trust_from_the_root_and_never_contradicts_itself() {
         let signed = Envelope::sign(governance::NOTICE_TYPE, &bad, &[&key]).unwrap();
         assert!(DeprecationNotice::verify(&signed, &registry).is_err(), "edit {nth}");
     }
+}
+
+fn n_key() -> trust::PublicKey {
+    KeyPair::from_secret(&[9; 32]).public()
+}
+
+#[test]
+fn an_envelope_that_is_too_large_around_its_words_is_refused() {
+    let world = World::found();
+    let rotation = world.begin(scheduled(KeyRole::Operator, 30));
+    world.run_with_crashes(&rotation);
+    let mut envelope = only_notice(&world);
+    assert_eq!(DeprecationNotice::claimed_version(&envelope), Some(2));
+    let mut idle = envelope.signatures[0].clone();
+    idle.keyid = KeyPair::from_secret(&[9; 32]).id();
+    idle.sig = "x".repeat(usize::try_from(governance::MAX_NOTICE_BYTES).unwrap());
+    envelope.signatures.push(idle);
+    let refused = DeprecationNotice::verify(&envelope, &world.registry()).unwrap_err().to_string();
+    assert!(refused.contains("larger than"), "{refused}");
+    assert_eq!(DeprecationNotice::claimed_version(&envelope), None);
+}
+
+#[test]
+fn a_notice_that_nobody_would_believe_is_an_error_and_no_endless_loop() {
+    let world = World::found();
+    // A house by other hands, whose operator needs two signatures and has one key here.
+    let mut next = governance::renewed(&world.registry(), world.now());
+    let other = KeyPair::generate(world.mint.entropy()).public();
+    let operator = next.role_mut(KeyRole::Operator).unwrap();
+    operator.keys.push(other);
+    operator.threshold = 2;
+    let mut chain = world.chain();
+    chain.extend(&next, &[&world.signer(KeyRole::Root)]).unwrap();
+    chain.save(world.home()).unwrap();
+    let mut rotation = world.begin(scheduled(KeyRole::Receipts, 30));
+    let refused = world.with(|house| house.run(&mut rotation)).unwrap_err().to_string();
+    assert!(refused.contains("not signed as operator"), "{refused}");
+}
+
+#[test]
+fn a_notice_that_is_written_anew_says_the_same_day() {
+    let world = World::found();
+    let receipts = world.begin(scheduled(KeyRole::Receipts, 30));
+    let Progress::Waits { until } = world.run_with_crashes(&receipts).0 else { panic!("no day") };
+    world.wait(10 * DAY);
+    let operator = world.begin(scheduled(KeyRole::Operator, 0));
+    assert_eq!(world.run_with_crashes(&operator).0, Progress::Done);
+    assert_eq!(world.run_with_crashes(&receipts).0, Progress::Waits { until });
+    let notices = believed(&governance::notices(world.home()).unwrap(), &world.registry());
+    let ours = notices.iter().find(|n| n.id == receipts.notice()).unwrap();
+    assert_eq!((ours.refuse_from, ours.issued), (until, world.now()));
 }

@@ -2,6 +2,7 @@
 
 use governance::{Ceremony, DeprecationNotice};
 use proptest::prelude::*;
+use trust::{Envelope, KeyRole};
 
 use crate::world::World;
 
@@ -15,6 +16,28 @@ proptest! {
     fn a_notice_survives_no_nonsense(text in ".{0,200}") {
         prop_assert!(serde_json::from_str::<DeprecationNotice>(&text).is_err());
     }
+}
+
+#[test]
+fn a_notice_with_a_changed_byte_is_refused_or_says_the_same() {
+    let world = World::found();
+    let rotation = world.begin(crate::world::scheduled(KeyRole::Operator, 30));
+    world.run_with_crashes(&rotation);
+    let (registry, path) = (world.registry(), governance::notice_path(world.home(), &rotation.notice()));
+    let bytes = std::fs::read(path).unwrap();
+    let good = DeprecationNotice::verify(&serde_json::from_slice(&bytes).unwrap(), &registry).unwrap();
+    let mut refused = 0;
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let read = serde_json::from_slice::<Envelope>(&changed).ok();
+        match read.and_then(|envelope| DeprecationNotice::verify(&envelope, &registry).ok()) {
+            // One of the two signatures is enough.
+            Some(same) => assert_eq!(same, good, "byte {at}"),
+            None => refused += 1,
+        }
+    }
+    assert!(refused > bytes.len() / 2, "{refused} of {}", bytes.len());
 }
 
 #[test]

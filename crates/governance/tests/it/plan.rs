@@ -29,7 +29,12 @@ fn senseless_plans_are_refused_with_the_reason() {
         edit(&mut plan);
         refusal(&world, plan)
     };
-    let signs = world.signer(KeyRole::Operator);
+    let root = |edit: &dyn Fn(&mut Plan)| {
+        let mut plan = scheduled(KeyRole::Root, 30);
+        edit(&mut plan);
+        refusal(&world, plan)
+    };
+    let signs = world.signer(KeyRole::Root);
     let fresh = KeyPair::generate(world.mint.entropy());
     for (words, said) in [
         ("each role once", plan(&|p| p.wishes.push(Wish::simple(KeyRole::Operator)))),
@@ -38,11 +43,13 @@ fn senseless_plans_are_refused_with_the_reason() {
         ("one line", plan(&|p| p.reason = "two\nlines".to_owned())),
         ("grace period", plan(&|p| p.grace_seconds = -1)),
         ("grace period", plan(&|p| p.grace_seconds = i64::MAX)),
-        ("make a new one", plan(&|p| p.wishes[0].new = vec![signs.public()])),
+        ("make a new one", root(&|p| p.wishes[0].new = vec![signs.public()])),
         ("trust show", plan(&|p| p.wishes[0].old = vec![fresh.id()])),
-        ("each key once", plan(&|p| p.wishes[0].new = vec![fresh.public(), fresh.public()])),
-        ("cannot sign", plan(&|p| p.wishes[0].threshold = Some(2))),
-        ("cannot sign", plan(&|p| p.wishes[0].threshold = Some(0))),
+        ("each key once", root(&|p| p.wishes[0].new = vec![fresh.public(), fresh.public()])),
+        ("cannot sign", root(&|p| p.wishes[0].threshold = Some(2))),
+        ("cannot sign", root(&|p| p.wishes[0].threshold = Some(0))),
+        ("only the root", plan(&|p| p.wishes[0].new = vec![fresh.public()])),
+        ("only the root", plan(&|p| p.wishes[0].threshold = Some(2))),
     ] {
         assert!(said.contains(words), "{said}");
     }
@@ -54,4 +61,5 @@ fn one_role_has_one_rotation_at_a_time() {
     let open = world.begin(scheduled(KeyRole::Operator, 30));
     let said = refusal(&world, scheduled(KeyRole::Operator, 30));
     assert!(said.contains(&open.id.to_string()) && said.contains("trust resume"), "{said}");
+    assert!(said.contains("trust abandon"), "{said}");
 }

@@ -89,7 +89,7 @@ fn files_are_signed_and_read_beside_their_signature() {
     assert!(matches!(read(), Err(ContentError::Altered(_))));
 }
 
-fn excepted(house: &House, bytes: &[u8], sig: &[u8], day: &str) -> Result<Admission, ContentError> {
+fn exceptions() -> Exceptions {
     let exception = Exception {
         kind: ExceptedKind::Playbook,
         name: NAME.to_owned(),
@@ -99,9 +99,12 @@ fn excepted(house: &House, bytes: &[u8], sig: &[u8], day: &str) -> Result<Admiss
         from: at("2027-02-01"),
         until: at("2027-03-01"),
     };
-    let exceptions = Exceptions::with(None, exception, at("2027-02-01")).unwrap();
+    Exceptions::with(None, exception, at("2027-02-01")).unwrap()
+}
+
+fn excepted(house: &House, bytes: &[u8], sig: &[u8], day: &str) -> Result<Admission, ContentError> {
     let offered = Offered { kind: Some(ExceptedKind::Playbook), name: NAME, bytes, signature: sig };
-    admit(offered, &house.registry, Some(&exceptions), at(day))
+    admit(offered, &house.registry, Some(&exceptions()), at(day))
 }
 
 #[test]
@@ -109,6 +112,9 @@ fn an_exception_admits_its_bytes_while_it_is_in_force() {
     let house = House::new();
     let admitted = excepted(&house, BYTES, b"", "2027-02-02").unwrap();
     assert!(matches!(admitted, Admission::Excepted(e) if e.name == NAME));
+    for day in ["2027-02-01", "2027-02-28"] {
+        assert!(matches!(excepted(&house, BYTES, b"", day), Ok(Admission::Excepted(_))), "{day}");
+    }
     assert!(matches!(excepted(&house, BYTES, &sig(&stranger()), "2027-02-02"), Ok(Admission::Excepted(_))));
     for (bytes, day, words) in [
         (BYTES, "2027-03-01", "it ended on 2027-03-01"),
@@ -130,6 +136,24 @@ fn a_signed_file_needs_no_exception_and_other_kinds_have_none() {
         admit(offered, &house.registry, None, at("2027-02-02")),
         Err(ContentError::Unsigned(_))
     ));
+}
+
+#[test]
+fn an_exception_is_for_one_file_of_one_kind() {
+    let house = House::new();
+    let admitted = |kind, name| {
+        let offered = Offered { kind, name, bytes: BYTES, signature: b"" };
+        admit(offered, &house.registry, Some(&exceptions()), at("2027-02-02"))
+    };
+    admitted(Some(ExceptedKind::Playbook), NAME).unwrap();
+    for (kind, name) in [
+        (Some(ExceptedKind::Playbook), "other.yaml"),
+        (Some(ExceptedKind::Intake), NAME),
+        (Some(ExceptedKind::Policy), NAME),
+        (None, NAME),
+    ] {
+        assert!(matches!(admitted(kind, name), Err(ContentError::Unsigned(_))), "{kind:?} {name}");
+    }
 }
 
 proptest! {

@@ -29,20 +29,6 @@ fn file(document: &Exceptions, key: &KeyPair) -> Vec<u8> {
 }
 
 #[test]
-fn an_exception_lets_exactly_its_bytes_in_until_its_end() {
-    let document = document();
-    let admits =
-        |name, bytes: &[u8], day| document.admits(ExceptedKind::Intake, name, bytes, at(day)).is_some();
-    assert!(admits("printer.yaml", BYTES, "2027-02-01"));
-    assert!(admits("printer.yaml", BYTES, "2027-02-28"));
-    assert!(!admits("printer.yaml", BYTES, "2027-03-01"), "at the end it is over");
-    assert!(!admits("printer.yaml", BYTES, "2027-01-31"));
-    assert!(!admits("printer.yaml", b"id: printer2\n", "2027-02-02"));
-    assert!(!admits("other.yaml", BYTES, "2027-02-02"));
-    assert!(document.admits(ExceptedKind::Playbook, "printer.yaml", BYTES, at("2027-02-02")).is_none());
-}
-
-#[test]
 fn an_exception_has_an_end_within_ninety_days_and_a_reason() {
     exception("2027-05-02").check().unwrap();
     let bad = [

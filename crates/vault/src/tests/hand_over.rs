@@ -1,5 +1,5 @@
 use super::*;
-use crate::{MAX_TTL_SECONDS, Receiver, Token};
+use crate::{MAX_HAND_OVERS, MAX_TTL_SECONDS, Receiver, Token};
 
 fn wrapped() -> (House, Vault, Token, Receiver) {
     let (house, vault) = House::with_phrase();
@@ -63,4 +63,47 @@ fn the_token_of_another_hand_over_opens_nothing() {
     for bad in [&b""[..], b"{}", text.replace(token.id(), "../../../x").as_bytes()] {
         assert!(Token::parse(bad).is_err());
     }
+}
+
+#[test]
+fn a_file_that_was_put_back_is_not_taken_again() {
+    let (house, _, token, receiver) = wrapped();
+    let path = house.path(&format!("handed/{}.json", token.id()));
+    let copy = std::fs::read(&path).unwrap();
+    house.sealed.unwrap(&token, &receiver, &actor(), &house.mint).unwrap();
+    durable::write(&path, &copy, durable::Mode::Private).unwrap();
+    assert!(why(&house, &token, &receiver).contains("it was taken before, at "));
+    // Nor when the line is in an archived file.
+    house.sealed.archive_audit(&passphrase(PHRASE), &actor(), &house.mint).unwrap();
+    assert!(why(&house, &token, &receiver).contains("it was taken before, at "));
+}
+
+#[test]
+fn only_what_nobody_can_take_makes_room() {
+    let (house, vault, token, receiver) = wrapped();
+    let other = |name: &str| house.path(&format!("handed/{name}.json"));
+    // It cannot be read, and may be good.
+    durable::write(&other("large"), &vec![b' '; 300 * 1024], durable::Mode::Private).unwrap();
+    durable::write(&other("junk"), b"{}", durable::Mode::Private).unwrap();
+    vault.wrap(&secret("a/b"), &receiver, 60, &actor(), &house.mint).unwrap();
+    assert!(other("large").exists() && !other("junk").exists());
+    house.sealed.unwrap(&token, &receiver, &actor(), &house.mint).unwrap();
+}
+
+#[test]
+fn the_audit_does_not_say_granted_when_there_is_no_room() {
+    let (house, vault, token, receiver) = wrapped();
+    let one = house.path(&format!("handed/{}.json", token.id()));
+    for i in 1..MAX_HAND_OVERS {
+        std::fs::copy(&one, house.path(&format!("handed/{i}.json"))).unwrap();
+    }
+    let lines = |outcome: &str| {
+        let (audit, outcome) = (house.audit(), format!("\"outcome\":\"{outcome}\""));
+        audit.lines().filter(|line| line.contains("\"what\":\"wrap\"") && line.contains(&outcome)).count()
+    };
+    assert_eq!((lines("granted"), lines("refused")), (1, 0));
+    for ttl in [60, MAX_TTL_SECONDS + 1] {
+        assert!(vault.wrap(&secret("a/b"), &receiver, ttl, &actor(), &house.mint).is_err());
+    }
+    assert_eq!((lines("granted"), lines("refused")), (1, 2));
 }

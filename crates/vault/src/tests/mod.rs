@@ -11,7 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 use echo_core::{ManualClock, Mint, SeededEntropy, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::{Actor, Made, Name, Protect, Sealed, Secret, SecretRef, Unseal, Vault, VaultError};
+use crate::{Actor, Name, Protect, Sealed, Secret, SecretRef, Unseal, Vault, VaultError};
 
 pub(super) const PHRASE: &str = "an old grey horse";
 
@@ -54,14 +54,14 @@ impl House {
         Self { home, clock, mint, sealed }
     }
 
-    pub fn made(&self, by: &Protect) -> Made {
+    pub fn made(&self, by: &Protect) -> Vault {
         self.sealed.init(by, &actor(), &self.mint).unwrap()
     }
 
     /// A vault under [`PHRASE`].
     pub fn with_phrase() -> (Self, Vault) {
         let house = Self::empty();
-        let vault = house.made(&Protect::Passphrase(Zeroizing::new(PHRASE.to_owned()))).vault;
+        let vault = house.made(&Protect::Passphrase(Zeroizing::new(PHRASE.to_owned())));
         (house, vault)
     }
 
