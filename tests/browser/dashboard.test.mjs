@@ -66,12 +66,46 @@ async function assertShape(page, response) {
   assert.equal(await page.locator("h1").count(), 1, "one h1");
   assert.ok((await page.locator("nav").count()) >= 1, "a nav");
   assert.notEqual(await page.title(), "");
-  const [content, window_] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ]);
-  assert.ok(content <= window_, `the page scrolls sideways: ${content} px in ${window_} px`);
+  await assertFits(page);
 }
+
+async function assertFits(page) {
+  const { content, room, culprits } = await page.evaluate(() => {
+    const room = document.documentElement.clientWidth;
+    const wide = [...document.querySelectorAll("main *")].filter(
+      (element) => element.children.length === 0 && element.getBoundingClientRect().right > room + 1,
+    );
+    const content = document.documentElement.scrollWidth;
+    return { content, room, culprits: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 200)) };
+  });
+  assert.ok(content <= room, `the page scrolls sideways: ${content} px in ${room} px: ${culprits.join("\n")}`);
+}
+
+/** Writes into the page what another machine might have told: paths, names and facts that are one long word, and full disks. */
+function tellWorse(page) {
+  return page.evaluate(() => {
+    const word = "/srv/" + "a0b1c2d3e4".repeat(9);
+    for (const element of document.querySelectorAll("main :is(code, h1, dd)")) {
+      if (element.children.length === 0 && !element.closest(".unseen, pre, .diff")) element.textContent = word;
+    }
+    for (const cell of document.querySelectorAll("main tbody td.num:not(:has(*))")) {
+      cell.insertAdjacentHTML("beforeend", ' <span class="chip warn">nearly full</span>');
+    }
+  });
+}
+
+describe("whatever a machine tells", () => {
+  for (const entry of PAGES.filter((page) => !page.signedOut)) {
+    for (const viewport of Object.keys(VIEWPORTS)) {
+      test(`${entry.name} fits on a ${viewport}`, () =>
+        visit({ viewport }, async (page) => {
+          await page.goto(await pathOf(page, entry));
+          await tellWorse(page);
+          await assertFits(page);
+        }));
+    }
+  }
+});
 
 describe("with the keyboard alone", () => {
   /** What has the focus, as a person would describe it. */
