@@ -10,13 +10,21 @@
 //! What may not come in: parsers of formats that are not ours to read.
 
 pub mod dsse;
+pub mod house;
 pub mod keystore;
+pub mod mesh_papers;
 pub mod note;
+pub mod place;
 pub mod policy;
+pub mod presence;
 pub mod proof;
 pub mod registry;
+pub mod relay;
 pub mod request;
+pub mod sdp;
+pub mod signal;
 pub mod tile;
+pub mod wire;
 
 use ed25519_dalek::SigningKey;
 
@@ -24,15 +32,22 @@ use ed25519_dalek::SigningKey;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 15] = [
     ("dsse", dsse::check),
     ("keystore", keystore::check),
+    ("mesh_papers", mesh_papers::check),
     ("note", note::check),
+    ("place", place::check),
     ("policy", policy::check),
+    ("presence", presence::check),
     ("proof", proof::check),
     ("registry", registry::check),
+    ("relay", relay::check),
     ("request", request::check),
+    ("sdp", sdp::check),
+    ("signal", signal::check),
     ("tile", tile::check),
+    ("wire", wire::check),
 ];
 
 /// The longest input that is tried, in bytes. Readers bound their files before they parse them.

@@ -16,6 +16,7 @@ export const PAGES = [
   { name: "case", path: "/cases/{id}" },
   { name: "devices", path: "/devices" },
   { name: "device", path: "/devices/{id}" },
+  { name: "mesh", path: "/mesh" },
   { name: "findings", path: "/findings" },
   { name: "receipts", path: "/receipts" },
   { name: "invoices", path: "/invoices" },

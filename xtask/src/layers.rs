@@ -9,7 +9,7 @@ use serde::Deserialize;
 ///
 /// A storey of the design takes several floors where one of its crates stands on the others: everything that
 /// writes stands on `durable`, and `device_link`, `dossier` and `desk` put the domain together.
-pub const LAYERS: [Layer; 12] = [
+pub const LAYERS: [Layer; 15] = [
     Layer { name: "base", side: Side::Inside, crates: &["echo_core"] },
     Layer { name: "ground (files)", side: Side::Inside, crates: &["durable"] },
     Layer { name: "ground", side: Side::Inside, crates: &["store", "ledger", "vault", "trust"] },
@@ -20,11 +20,14 @@ pub const LAYERS: [Layer; 12] = [
         crates: &["access", "agents", "governance", "playbooks", "security", "observability", "revenue"],
     },
     Layer { name: "domain (device link)", side: Side::Inside, crates: &["device_link"] },
+    Layer { name: "domain (mesh)", side: Side::Inside, crates: &["mesh"] },
     Layer { name: "domain (dossier)", side: Side::Inside, crates: &["dossier"] },
     Layer { name: "domain (desk)", side: Side::Inside, crates: &["desk"] },
-    Layer { name: "faces", side: Side::Edge, crates: &["control_plane", "dashboard"] },
+    Layer { name: "edge (mesh)", side: Side::Edge, crates: &["mesh_link"] },
+    Layer { name: "edge (mesh daemon)", side: Side::Edge, crates: &["mesh_daemon"] },
+    Layer { name: "faces", side: Side::Edge, crates: &["control_plane", "dashboard", "pulsenet_gateway"] },
     Layer { name: "apps", side: Side::Edge, crates: &["echo_os_prime", "echo_cli", "echo_probe"] },
-    Layer { name: "checks", side: Side::Inside, crates: &["fuzz"] },
+    Layer { name: "checks", side: Side::Inside, crates: &["fuzz", "mesh_sim"] },
     Layer { name: "tools", side: Side::Alone, crates: &["xtask"] },
 ];
 

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     Failure, agent, api::Api, attestation, case, change, completions, content, customer, device, events,
-    finding, invoice, keystore, ledgers, login, man, out::Out, place, plan, receipt, tour, treasury, trust,
-    user, vault, verify, witness,
+    finding, invoice, keystore, ledgers, login, man, mesh, out::Out, place, plan, receipt, tour, treasury,
+    trust, user, vault, verify, witness,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -58,6 +58,9 @@ enum Command {
     /// Findings of posture scans
     #[command(subcommand)]
     Finding(finding::Finding),
+    /// The mesh: nodes, paths, grants for calls between nodes
+    #[command(subcommand)]
+    Mesh(mesh::Mesh),
     /// Receipts of skill calls
     #[command(subcommand)]
     Receipt(receipt::Receipt),
@@ -120,6 +123,7 @@ impl Cli {
             Command::Case(command) => command.run(&online()?, out),
             Command::Change(command) => command.run(&online()?, out),
             Command::Finding(command) => command.run(&online()?, out),
+            Command::Mesh(command) => command.run(&online()?, out),
             Command::Receipt(command) => command.run(&online()?, out),
             Command::Invoice(command) => command.run(&online()?, out),
             Command::Agent(command) => command.run(&online()?, out),

@@ -32,6 +32,7 @@ mod ledger_proofs;
 mod ledgers;
 mod login;
 mod man;
+mod mesh;
 mod out;
 mod passphrase;
 mod place;

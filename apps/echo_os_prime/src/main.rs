@@ -1,5 +1,6 @@
 //! `echo_os_prime`: the platform. Parses its settings, opens the home, serves, and stops cleanly.
 
+mod mesh;
 mod serve;
 mod settings;
 mod timer;

@@ -2,16 +2,22 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use axum::{Router, serve::ListenerExt as _};
 use desk::{Desk, Opened, Options};
 use echo_core::Mint;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use crate::{settings::Settings, timer};
+use crate::{
+    mesh,
+    settings::{MeshSettings, Settings},
+    timer,
+};
 
 /// Two threads serve hundreds of devices, and each more costs memory.
 const THREADS: usize = 2;
@@ -36,18 +42,7 @@ pub fn run(settings: Settings) -> Result<(), String> {
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {
-    let listener = TcpListener::bind(settings.listen).await.map_err(|e| {
-        format!(
-            "cannot listen on {}: {e}; is another platform running? choose a port with --listen",
-            settings.listen
-        )
-    })?;
-    let address = listener.local_addr().map_err(|e| e.to_string())?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(
-            "listening on {address}, which others can reach, without TLS: put a TLS proxy before it"
-        );
-    }
+    let (listener, address) = bind(settings.listen).await?;
     // Before the first word is said: whoever reads it may already want the platform to stop.
     let signals = Signals::listen()?;
     let options = Options {
@@ -58,11 +53,13 @@ async fn serve(settings: Settings) -> Result<(), String> {
     };
     let Opened { desk, sign_in } = Desk::open(options).await.map_err(|e| e.to_string())?;
     let (stop, stopping) = watch::channel(false);
-    let app = control_plane::router(desk.clone(), control_plane::Options::new(stopping.clone()))
-        .merge(dashboard::router(desk.clone()))
-        .fallback(dashboard::not_found);
+    let (app, node) = app(&desk, settings.mesh.as_ref(), address, &stopping).await?;
     let chores = tokio::spawn(chores(desk.clone(), stopping.clone()));
     let timer = tokio::spawn(timer::run(desk.clone(), stopping.clone()));
+    // A relay's datagrams must not wait for one another (RFC 1122, section 4.2.3.4).
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopped(stopping));
     let serving = tokio::spawn(async move { server.await });
@@ -75,12 +72,51 @@ async fn serve(settings: Settings) -> Result<(), String> {
         Ok(Err(error)) => tracing::warn!("the server ended with {error}"),
         Err(_) => tracing::warn!("some requests did not end within {} s", GRACE.as_secs()),
     }
+    if let Some(node) = node
+        && timeout(GRACE, node).await.is_err()
+    {
+        tracing::warn!("the mesh did not end within {} s", GRACE.as_secs());
+    }
     chores.abort();
     timer.abort();
     if let Err(error) = timer::commit(&desk).await {
         tracing::warn!("{error}");
     }
     desk.close().await.map_err(|e| e.to_string())
+}
+
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let listener = TcpListener::bind(listen).await.map_err(|e| {
+        format!("cannot listen on {listen}: {e}; is another platform running? choose a port with --listen")
+    })?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "listening on {address}, which others can reach, without TLS: put a TLS proxy before it"
+        );
+    }
+    Ok((listener, address))
+}
+
+/// All that is served, and the node of the mesh where there is one.
+async fn app(
+    desk: &Desk,
+    mesh: Option<&MeshSettings>,
+    address: SocketAddr,
+    stopping: &watch::Receiver<bool>,
+) -> Result<(Router, Option<JoinHandle<()>>), String> {
+    let mut api = control_plane::Options::new(stopping.clone());
+    let (mut gateway, mut node) = (Router::new(), None);
+    if let Some(settings) = mesh {
+        let mesh = mesh::start(desk, settings, address, stopping.clone()).await?;
+        api.metrics = mesh.metrics;
+        (gateway, node) = (mesh.router, Some(mesh.node));
+    }
+    let app = control_plane::router(desk.clone(), api)
+        .merge(dashboard::router(desk.clone()))
+        .merge(gateway)
+        .fallback(dashboard::not_found);
+    Ok((app, node))
 }
 
 /// The two lines that people and programs wait for. The secret stands in the fragment, which browsers do not send.

@@ -35,6 +35,9 @@ pub struct Args {
     /// it in as the credential `echo.vault` instead. Without it the vault stays sealed.
     #[arg(long, env = "ECHO_VAULT_KEY_FILE", value_name = "FILE")]
     vault_key_file: Option<PathBuf>,
+    /// Join the mesh: nodes of this network find one another, and signed ones alone are let in.
+    #[arg(long, env = "ECHO_MESH")]
+    mesh: bool,
 }
 
 /// The settings in force.
@@ -48,6 +51,52 @@ pub struct Settings {
     pub passphrase: Option<Zeroizing<String>>,
     /// What opens the vault, when somebody handed it in.
     pub vault_key: Option<VaultKey>,
+    /// The mesh, when it is switched on.
+    pub mesh: Option<MeshSettings>,
+}
+
+/// `[mesh]` of `echo.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeshSettings {
+    /// Whether the platform joins the mesh.
+    enabled: bool,
+    /// Where signed offers are listened for; every address and a free port unless told otherwise.
+    pub listen: SocketAddr,
+    /// Where datagrams are sent from.
+    pub udp: SocketAddr,
+    /// Whether to announce this node by multicast DNS, and to listen for others.
+    pub multicast: bool,
+    /// Places to try beside those that are found: `host:port` each.
+    pub peers: Vec<String>,
+    /// Gateways of others to use: `wss://` addresses.
+    pub gateways: Vec<String>,
+    /// STUN servers, `host:port` each, that tell this node its address outside of a NAT.
+    pub stun: Vec<String>,
+    /// A file with TURN servers, as `mesh_link::TurnServer::list` reads it.
+    pub turn_file: Option<PathBuf>,
+    /// The addresses by which others reach this platform's own gateway, such as `wss://help.example.org/v1/mesh/relay`.
+    pub urls: Vec<String>,
+    /// Whether loopback addresses count: for nodes of one machine.
+    pub loopback: bool,
+}
+
+impl Default for MeshSettings {
+    fn default() -> Self {
+        let anywhere = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+        Self {
+            enabled: false,
+            listen: anywhere,
+            udp: anywhere,
+            multicast: true,
+            peers: Vec::new(),
+            gateways: Vec::new(),
+            stun: Vec::new(),
+            turn_file: None,
+            urls: Vec::new(),
+            loopback: false,
+        }
+    }
 }
 
 /// `echo.toml`: every key is optional.
@@ -55,6 +104,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 struct Config {
     listen: Option<SocketAddr>,
+    #[serde(default)]
+    mesh: MeshSettings,
 }
 
 impl Settings {
@@ -78,7 +129,9 @@ impl Settings {
             .vault_key_file
             .map(VaultKey::File)
             .or_else(|| credential("echo.vault").map(VaultKey::Credential));
-        Ok(Self { home, listen: args.listen.or(config.listen).unwrap_or(default), passphrase, vault_key })
+        let listen = args.listen.or(config.listen).unwrap_or(default);
+        let mesh = Some(config.mesh).filter(|mesh| args.mesh || mesh.enabled);
+        Ok(Self { home, listen, passphrase, vault_key, mesh })
     }
 }
 
@@ -140,6 +193,7 @@ mod tests {
             listen: listen.map(|l| l.parse().unwrap()),
             passphrase_file: None,
             vault_key_file: None,
+            mesh: false,
         };
         assert_eq!(Settings::read(args(None)).unwrap().listen.port(), 1);
         assert_eq!(Settings::read(args(Some("127.0.0.1:2"))).unwrap().listen.port(), 2);

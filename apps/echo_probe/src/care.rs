@@ -2,6 +2,7 @@
 
 use durable::DurableError;
 use echo_core::Timestamp;
+use mesh::News;
 use trust::{Registry, chain::MAX_CHAIN_BYTES};
 
 use crate::{notice, platform::Ask, work::Worker};
@@ -10,6 +11,8 @@ use crate::{notice, platform::Ask, work::Worker};
 const TRUST_SECONDS: i64 = 24 * 3600;
 /// How often the notices are looked at, in seconds.
 const NOTICE_SECONDS: i64 = 3600;
+/// The most versions of the registry that the mesh is told of at once.
+const MAX_VERSIONS: usize = 16;
 /// How soon the chain is looked at again when that failed, or when a signature is not known.
 pub(crate) const TRUST_AGAIN_SECONDS: i64 = 60;
 
@@ -26,6 +29,7 @@ impl Worker {
     /// Looks at the clock, the chain and the notices, each when its time has come.
     pub(crate) fn look_after_trust(&mut self) {
         kept(self.notices.saw(self.mint.now()));
+        self.take_mesh_news();
         if self.trust_is_due(TRUST_SECONDS) {
             self.renew_trust();
         }
@@ -70,6 +74,35 @@ impl Worker {
         }
     }
 
+    /// Saves what the mesh learned of trust.
+    fn take_mesh_news(&mut self) {
+        while let Some(news) = self.mesh.as_ref().and_then(|mesh| mesh.news()) {
+            match news {
+                News::Registry(versions) => match self.pin.follow(&versions, self.time()) {
+                    Ok(_) => self.trust_had = Some(self.mint.now()),
+                    Err(why) => tracing::warn!(%why, "a trust registry from the mesh is not kept"),
+                },
+                News::Notices(notices) => {
+                    let answer = serde_json::json!({ "items": notices }).to_string();
+                    if let Ok(registry) = self.pin.newest() {
+                        self.take_notices(answer.as_bytes(), &registry);
+                    }
+                }
+                // The mesh keeps these itself.
+                News::Revocations(_) => {}
+            }
+        }
+    }
+
+    /// Tells the mesh what came from the platform.
+    fn tell_mesh(&self, new: bool) {
+        if let Some(mesh) = self.mesh.as_ref().filter(|_| new) {
+            let versions = self.pin.chain().versions();
+            let last = versions.len().saturating_sub(MAX_VERSIONS);
+            mesh.tell(News::Registry(versions[last..].to_vec()));
+        }
+    }
+
     /// Fetches the trust chain; whether it brought anything new.
     pub(crate) fn renew_trust(&mut self) -> bool {
         let now = self.time();
@@ -88,6 +121,7 @@ impl Worker {
                 if let Ok(registry) = self.pin.newest() {
                     kept(self.notices.saw(registry.created));
                 }
+                self.tell_mesh(new);
                 new
             }
             Err(why) => {

@@ -1,7 +1,8 @@
 //! The command line.
 
-use std::{num::NonZeroU16, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
+use ::mesh::NodeId;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::{failure::Failure, show};
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     Scan(Scan),
     /// Say who this device is and how it stands
     Status(Status),
+    /// Ask the running probe about the mesh, and have other nodes do something
+    #[command(subcommand)]
+    Mesh(MeshCommand),
     /// Print a completion script for a shell
     Completions {
         /// For which shell
@@ -93,6 +97,85 @@ pub(crate) struct Run {
     /// Seconds between two pulses
     #[arg(long, value_name = "N", default_value = "30")]
     pub(crate) pulse_seconds: NonZeroU16,
+    /// Join the mesh: find other nodes of this network, and let signed ones in
+    #[arg(long, env = "ECHO_MESH")]
+    pub(crate) mesh: bool,
+    #[command(flatten)]
+    pub(crate) mesh_options: Mesh,
+}
+
+/// How the device joins the mesh. Nothing of it is needed on an ordinary network.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Mesh {
+    /// Where to listen for signed offers [default: every address, a free port]
+    #[arg(long = "mesh-listen", value_name = "ADDRESS:PORT", requires = "mesh")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A place to try beside those that are found (may be given again)
+    #[arg(long = "mesh-peer", value_name = "HOST:PORT", requires = "mesh")]
+    pub(crate) peer: Vec<String>,
+    /// A gateway to use beside the platform's, a wss:// address (may be given again)
+    #[arg(long = "mesh-gateway", value_name = "URL", requires = "mesh")]
+    pub(crate) gateway: Vec<String>,
+    /// A STUN server that tells this node its address outside of a NAT (may be given again)
+    #[arg(long = "mesh-stun", value_name = "HOST:PORT", requires = "mesh")]
+    pub(crate) stun: Vec<String>,
+    /// A file with TURN servers: [{"host": "HOST:PORT", "username": "...", "password": "..."}]
+    #[arg(long = "mesh-turn-file", value_name = "FILE", requires = "mesh")]
+    pub(crate) turn_file: Option<PathBuf>,
+    /// Do not announce this node by multicast DNS, and do not look for others
+    #[arg(long = "mesh-no-multicast", requires = "mesh")]
+    pub(crate) no_multicast: bool,
+    /// Let loopback addresses count: for nodes of one machine
+    #[arg(long = "mesh-loopback", requires = "mesh")]
+    pub(crate) loopback: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MeshCommand {
+    /// Say which nodes are there, and how they are reached
+    Status(Status),
+    /// Say why a node is not reached, or not directly, and what to do
+    Doctor(MeshDoctor),
+    /// Have another node do something that a grant pays for
+    Call(MeshCall),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MeshDoctor {
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+    /// The node, as its did:key [default: every one]
+    #[arg(value_name = "NODE")]
+    pub(crate) node: Option<NodeId>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MeshCall {
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+    /// What to do, such as diagnostics.probe
+    pub(crate) skill: String,
+    /// Which node is to do it, as its did:key [default: the nearest that offers it]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node: Option<NodeId>,
+    /// What pays for it: the file that `echo_cli mesh grant` made
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grant: PathBuf,
+    /// What to do it on, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// The idempotency key, a UUID: the same one never has the work done twice [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    pub(crate) key: Option<String>,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "N", default_value = "60")]
+    pub(crate) seconds: NonZeroU16,
+    /// Print the signed answer, too
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

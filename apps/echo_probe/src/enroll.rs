@@ -157,7 +157,7 @@ fn check(enrolled: &Enrolled, root: &Digest, key: &KeyPair, now: Timestamp) -> R
     let manifest = NodeManifest::verify(&enrolled.manifest, &registry, now).map_err(|e| refused(&e))?;
     if manifest.public_key != key.public()
         || manifest.device != enrolled.device
-        || manifest.customer != enrolled.customer
+        || manifest.customer.as_ref() != Some(&enrolled.customer)
     {
         return Err(refused(&"its manifest certifies another device, key or customer; ask for a new token"));
     }
@@ -175,7 +175,7 @@ mod tests {
         let manifest = house.manifest(key);
         Enrolled {
             device: manifest.device.clone(),
-            customer: manifest.customer.clone(),
+            customer: house.customer.clone(),
             manifest: Envelope::sign(trust::manifest::NODE_MANIFEST_TYPE, &manifest, &[&house.key(issuer)])
                 .unwrap(),
             chain: serde_json::from_slice(&chain.to_json()).unwrap(),

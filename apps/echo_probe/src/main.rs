@@ -21,10 +21,12 @@ mod failure;
 mod home;
 mod journal;
 mod machine;
+mod mesh;
 mod notice;
 mod pin;
 mod platform;
 mod pulse;
+mod pulse_sender;
 mod run;
 mod scan;
 mod show;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Diagnose(options) => diagnose::run(&options),
         Command::Scan(options) => scan::run(&options),
         Command::Status(options) => status::run(&options),
+        Command::Mesh(command) => mesh::run(&command),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),
     };

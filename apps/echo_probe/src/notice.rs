@@ -110,6 +110,11 @@ impl Notices {
         Ok(claimed.unwrap_or_default())
     }
 
+    /// The notices as they were signed.
+    pub(crate) fn envelopes(&self) -> &[Envelope] {
+        &self.kept.notices
+    }
+
     /// The notices that are in force by `registry`.
     pub(crate) fn standing(&self, registry: &Registry) -> Vec<DeprecationNotice> {
         let mut notices = believed(&self.kept.notices, registry);

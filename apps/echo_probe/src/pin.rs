@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use durable::Mode;
 use echo_core::{Digest, Timestamp};
-use trust::{Registry, TrustChain, TrustError, chain::MAX_CHAIN_BYTES};
+use trust::{Envelope, Registry, TrustChain, TrustError, chain::MAX_CHAIN_BYTES};
 
 use crate::failure::Failure;
 
@@ -71,6 +71,20 @@ impl Pin {
     /// The newest registry, whether or not it has expired: for what can only take trust away.
     pub(crate) fn newest(&self) -> Result<Registry, TrustError> {
         self.chain.newest()
+    }
+
+    /// The chain.
+    pub(crate) fn chain(&self) -> &TrustChain {
+        &self.chain
+    }
+
+    /// Takes versions that follow the newest one, as a neighbour told them; whether they added anything.
+    pub(crate) fn follow(&mut self, versions: &[Envelope], now: Timestamp) -> Result<bool, PinError> {
+        let mut chain = self.chain.clone();
+        for version in versions {
+            chain.append(version.clone())?;
+        }
+        self.renew(&chain.to_json(), now)
     }
 
     /// Takes a chain that the platform sent, if it stands on the pinned root, only adds to what is known and has not

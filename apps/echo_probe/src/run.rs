@@ -1,6 +1,11 @@
-//! `echo_probe run`: two threads, and a main thread that waits for the word to stop.
+//! `echo_probe run`: three threads, one more for the mesh, and a main thread that waits for the word to stop.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc::sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
 
 use device_link::MAX_PULSES_PER_BATCH;
 use echo_core::Mint;
@@ -19,10 +24,12 @@ use crate::{
     home::{self, Home, Identity},
     journal::Journal,
     machine::Machine,
+    mesh::{Mesh, Needs},
     notice::{Notices, TRUST},
     pin::{CHAIN, Pin},
     platform::{Member, Platform},
-    pulse::Pulser,
+    pulse::{Pulser, Waiting},
+    pulse_sender::Sender,
     show,
     stop::Stop,
     work::Worker,
@@ -38,12 +45,7 @@ const STACK: usize = 2 * 1024 * 1024;
 pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
     let folder = options.home.path()?;
     let machine = Machine::new(options.root.as_deref(), options.allow_live_changes)?;
-    let identity = home::identity(&folder)?.ok_or_else(|| {
-        Failure::Failed(format!(
-            "{} holds no enrolled device: run `echo_probe enroll` first, or name the folder with --home",
-            folder.display()
-        ))
-    })?;
+    let identity = enrolled(&folder)?;
     let home = Arc::new(Home::open(&folder)?);
     let address = Address::parse(&identity.platform, identity.insecure_http).map_err(Failure::of)?;
     if address.is_exposed() {
@@ -59,26 +61,62 @@ pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
         mint.clone(),
     ));
     let mut worker = worker(&home, &identity, &member, machine, mint.clone())?;
-    let every = Duration::from_secs(options.pulse_seconds.get().into());
-    let mut pulser = pulser(&home, &identity, &member, every, mint)?;
+    let mesh =
+        if options.mesh { Some(mesh(&folder, &identity, &worker, mint.clone(), options)?) } else { None };
+    worker.mesh = mesh.as_ref().map(|(mesh, _)| Arc::clone(mesh));
+    let sender = sender(&home, &member, worker.mesh.clone(), mint.clone())?;
+    let (told, taken) = sync_channel(1);
+    let pulser = Pulser {
+        device: identity.device.clone(),
+        waiting: sender.waiting.clone(),
+        collector: Collector::new(),
+        mint,
+        every: Duration::from_secs(options.pulse_seconds.get().into()),
+        mesh: worker.mesh.clone(),
+        taken: told,
+    };
 
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
     let stop = Arc::new(Stop::default());
     spawn("work", signals.handle(), &stop, move |stop| worker.run(stop))?;
     spawn("pulse", signals.handle(), &stop, move |stop| pulser.run(stop))?;
+    spawn("send", signals.handle(), &stop, move |stop| sender.run(&taken, stop))?;
     show::say(&format!("running as {} for {}", identity.device, member.url()));
 
     let told = signals.forever().next();
     stop.stop();
+    if let Some((mesh, _)) = &mesh {
+        mesh.stop();
+    }
     if !stop.idle(GRACE) {
         tracing::warn!("work under way is cut off, and is carried on at the next start");
+    }
+    if let Some((_, thread)) = mesh {
+        wait_for(&thread);
     }
     match told {
         Some(_) => Ok(()),
         None => Err(Failure::Failed(
             "a part of the probe ended by itself: see the log, and start it again".to_owned(),
         )),
+    }
+}
+
+fn enrolled(folder: &Path) -> Result<Identity, Failure> {
+    home::identity(folder)?.ok_or_else(|| {
+        Failure::Failed(format!(
+            "{} holds no enrolled device: run `echo_probe enroll` first, or name the folder with --home",
+            folder.display()
+        ))
+    })
+}
+
+/// A good-bye takes a moment; a mesh that hangs is cut off with the program.
+fn wait_for(thread: &thread::JoinHandle<()>) {
+    let until = Instant::now() + GRACE;
+    while !thread.is_finished() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -111,32 +149,51 @@ fn worker(
         trust_had: None,
         notices: Notices::load(home.path(TRUST))?,
         notices_asked: None,
+        mesh: None,
     })
 }
 
-fn pulser(
-    home: &Arc<Home>,
+fn mesh(
+    folder: &Path,
     identity: &Identity,
-    member: &Arc<Member>,
-    every: Duration,
+    worker: &Worker,
     mint: Mint,
-) -> Result<Pulser, Failure> {
+    options: &cli::Run,
+) -> Result<(Arc<Mesh>, thread::JoinHandle<()>), Failure> {
+    let chain = worker.pin.chain().clone();
+    let revoked = crate::mesh::revocations(folder)?;
+    let trust =
+        ::mesh::Trust::new(chain, identity.root, revoked, worker.notices.envelopes()).map_err(Failure::of)?;
+    crate::mesh::start(Needs {
+        folder: folder.to_owned(),
+        identity: identity.clone(),
+        key: worker.key.clone(),
+        trust,
+        mint,
+        options: options.mesh_options.clone(),
+    })
+}
+
+fn sender(
+    home: &Arc<Home>,
+    member: &Arc<Member>,
+    mesh: Option<Arc<Mesh>>,
+    mint: Mint,
+) -> Result<Sender, Failure> {
     let buffer = Buffer::open(&home.path("pulses"), Bounds::default()).map_err(Failure::of)?;
     for aside in buffer.set_aside() {
         tracing::warn!(?aside, "a damaged file of pulses was set aside");
     }
-    Ok(Pulser {
+    Ok(Sender {
         member: Arc::clone(member),
-        device: identity.device.clone(),
         home: Arc::clone(home),
         is_new: buffer.next_seq() == 1,
-        buffer,
-        collector: Collector::new(),
+        waiting: Waiting::new(buffer),
         mint,
-        every,
         contact: home::contact(&home.path("."))?,
-        taken: 0,
         most: MAX_PULSES_PER_BATCH,
+        mesh,
+        key: home.key()?,
     })
 }
 

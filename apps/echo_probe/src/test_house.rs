@@ -81,11 +81,14 @@ impl House {
     pub(crate) fn manifest(&self, key: &KeyPair) -> NodeManifest {
         NodeManifest {
             device: self.device.clone(),
-            customer: self.customer.clone(),
+            customer: Some(self.customer.clone()),
             name: "test".to_owned(),
             public_key: key.public(),
             did: trust::did::did_key(&key.public()),
             capabilities: vec!["scan".to_owned()],
+            agents: Vec::new(),
+            skus: Vec::new(),
+            endpoints: Vec::new(),
             issued: at("2027-01-01"),
             expires: at("2028-01-01"),
         }

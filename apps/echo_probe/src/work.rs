@@ -18,6 +18,7 @@ use crate::{
     care::TRUST_AGAIN_SECONDS,
     execute::{self, Hands},
     journal::{self, Begun, Entry, Journal},
+    mesh::Mesh,
     notice::Notices,
     pin::Pin,
     platform::{Ask, LONG_PATIENCE, Member, PATIENCE, PlatformError},
@@ -53,6 +54,8 @@ pub(crate) struct Worker {
     pub(crate) notices: Notices,
     /// When the notices were last asked for.
     pub(crate) notices_asked: Option<Timestamp>,
+    /// The mesh, where the device is a node of one.
+    pub(crate) mesh: Option<Arc<Mesh>>,
 }
 
 /// Why a round ended early.
@@ -330,6 +333,7 @@ mod tests {
             trust_had: None,
             notices: Notices::load(folder.join(crate::notice::TRUST)).unwrap(),
             notices_asked: None,
+            mesh: None,
         }
     }
 

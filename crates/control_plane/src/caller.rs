@@ -81,6 +81,12 @@ fn from_our_pages(method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether a connection that stays, and that no same-origin policy holds back, comes with a token in its own hands or from
+/// a page of ours.
+pub(crate) fn may_listen(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || from_our_pages(&Method::POST, headers)
+}
+
 fn same_host(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else { return false };
@@ -130,6 +136,21 @@ mod tests {
         }
         for site in ["cross-site", "same-site", "weird"] {
             assert_eq!(found(&Method::GET, &[cookie, ("sec-fetch-site", site)]), None, "{site}");
+        }
+    }
+
+    #[test]
+    fn another_sites_page_does_not_listen_with_the_cookie() {
+        let (cookie, host) = (("cookie", "echo_access=xyz"), ("host", "echo.example:8080"));
+        let ours = ("origin", "http://echo.example:8080");
+        let evil = ("origin", "http://evil.example");
+        assert!(may_listen(&headers(&[cookie, host, ours])));
+        assert!(may_listen(&headers(&[cookie, ("sec-fetch-site", "same-origin")])));
+        assert!(may_listen(&headers(&[("authorization", "Bearer abc"), host, evil])));
+        for refused in
+            [vec![cookie, host], vec![cookie, host, evil], vec![cookie, ("sec-fetch-site", "cross-site")]]
+        {
+            assert!(!may_listen(&headers(&refused)), "{refused:?}");
         }
     }
 

@@ -29,6 +29,6 @@ mod state;
 
 pub use caller::ACCESS_COOKIE;
 pub use openapi::openapi;
-pub use options::{Options, RateLimits};
+pub use options::{MoreMetrics, Options, RateLimits};
 pub use problem::Problem;
 pub use router::router;

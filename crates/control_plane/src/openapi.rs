@@ -32,6 +32,7 @@ use crate::{ACCESS_COOKIE, problem::PROBLEM_JSON, router};
         (name = "devices", description = "Machines under care, for people."),
         (name = "device", description = "What a device itself asks."),
         (name = "cases", description = "Cases, the skills that work on them, changes and findings."),
+        (name = "mesh", description = "Nodes that find one another: who is reachable, by which path, and calls between them."),
         (name = "money", description = "Receipts, invoices, payments."),
         (name = "proof", description = "Documents, the trust chain and the public ledgers (C2SP tlog-tiles)."),
         (name = "operation", description = "Health and metrics.")

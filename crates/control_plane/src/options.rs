@@ -1,7 +1,8 @@
 //! What the program that runs the API decides.
 
-use std::num::NonZeroU32;
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 /// How to run the API.
@@ -12,12 +13,40 @@ pub struct Options {
     pub shutdown: watch::Receiver<bool>,
     /// How much each caller may ask.
     pub limits: RateLimits,
+    /// What else `GET /metrics` shows.
+    pub metrics: MoreMetrics,
 }
 
 impl Options {
     /// The usual limits, and the given signal to stop.
     pub fn new(shutdown: watch::Receiver<bool>) -> Self {
-        Self { shutdown, limits: RateLimits::default() }
+        Self { shutdown, limits: RateLimits::default(), metrics: MoreMetrics::default() }
+    }
+}
+
+/// Puts metrics into a registry.
+type Register = dyn Fn(&mut Registry) + Send + Sync;
+
+/// Metrics of what the program runs beside the API.
+#[derive(Clone, Default)]
+pub struct MoreMetrics(Option<Arc<Register>>);
+
+impl MoreMetrics {
+    /// Metrics that `register` puts into the registry, once.
+    pub fn of(register: impl Fn(&mut Registry) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(register)))
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Some(register) = &self.0 {
+            register(registry);
+        }
+    }
+}
+
+impl fmt::Debug for MoreMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "MoreMetrics" } else { "no more metrics" })
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(money())
         .merge(proof())
         .merge(witnesses())
+        .merge(mesh())
         .merge(operation())
 }
 
@@ -135,6 +136,23 @@ fn witnesses() -> OpenApiRouter<Shared> {
         .routes(routes!(e::treasury::list_commitments))
         .routes(routes!(e::treasury::commit_heads))
         .routes(routes!(e::treasury::export_treasury))
+}
+
+fn mesh() -> OpenApiRouter<Shared> {
+    let settlements = OpenApiRouter::new()
+        .routes(routes!(e::mesh_settlements::settle_mesh))
+        .layer(DefaultBodyLimit::max(body::MAX_SETTLEMENTS_BODY));
+    OpenApiRouter::new()
+        .routes(routes!(e::mesh_nodes::list_mesh_nodes))
+        .routes(routes!(e::mesh_node::read_mesh_node))
+        .routes(routes!(e::mesh_doctor::read_mesh_doctor))
+        .routes(routes!(e::mesh_pulses::replay_pulses))
+        .routes(routes!(e::mesh_ws::follow_mesh))
+        .routes(routes!(e::mesh_revocations::read_mesh_revocations))
+        .routes(routes!(e::notice_standings::list_notice_standings))
+        .routes(routes!(e::grants::list_grants, e::grants::grant_calls))
+        .routes(routes!(e::grants::held_grants))
+        .merge(settlements)
 }
 
 fn operation() -> OpenApiRouter<Shared> {

@@ -8,6 +8,15 @@ use utoipa::ToSchema;
 #[schema(value_type = String, pattern = "^[a-z]+_[0-9a-f]{32}$", example = "case_0197c3f0a1b27c3d8e4f5a6b7c8d9e0f")]
 pub struct Id(pub String);
 
+/// A node of the mesh: its Ed25519 key as a `did:key` (W3C CCG, did:key method).
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    pattern = "^did:key:z[1-9A-HJ-NP-Za-km-z]+$",
+    example = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+)]
+pub struct Did(pub String);
+
 /// A moment in UTC, in whole milliseconds (RFC 3339).
 #[derive(ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:15:00.123Z")]

@@ -34,7 +34,7 @@ impl Shared {
         Self(Arc::new(Inner {
             desk,
             limits: Limits::new(options.limits),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&options.metrics),
             shutdown: options.shutdown,
             streams: Places::new(MAX_STREAMS, MAX_STREAMS_EACH),
             waiting: Places::new(MAX_WAITING, MAX_WAITING_EACH),

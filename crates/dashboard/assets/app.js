@@ -5,7 +5,7 @@ import { listen as dialogs } from "./dialog.js";
 import { listen as filters } from "./filter.js";
 import { listen as intake } from "./intake.js";
 import { listen as keys } from "./keys.js";
-import { follow } from "./live.js";
+import { follow, pace } from "./live.js";
 import { stay } from "./session.js";
 import { keepTimes } from "./time.js";
 import { listen as verifying } from "./verify-button.js";
@@ -22,4 +22,5 @@ keepTimes();
 if ("signedIn" in document.body.dataset) {
   stay();
   follow();
+  pace();
 }

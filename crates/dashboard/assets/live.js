@@ -94,6 +94,14 @@ function say(state) {
   }
 }
 
+/** Renews a page that shows what no event tells of, such as a round trip, every `data-renew` seconds while it is seen. */
+export function pace() {
+  const seconds = Number(document.querySelector("[data-renew]")?.dataset.renew);
+  // That the platform is away, the sign in the frame says.
+  const again = () => document.hidden || renew().catch(() => undefined);
+  if (seconds > 0) setInterval(again, seconds * 1000);
+}
+
 /** Opens the stream of events and keeps it open. */
 export function follow() {
   for (const region of regions(document)) prints.set(region.id, print(region));

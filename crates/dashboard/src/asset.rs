@@ -45,6 +45,7 @@ assets![
     "intake.js" as "text/javascript; charset=utf-8",
     "keys.js" as "text/javascript; charset=utf-8",
     "live.js" as "text/javascript; charset=utf-8",
+    "mesh.css" as "text/css; charset=utf-8",
     "note.js" as "text/javascript; charset=utf-8",
     "paint.js" as "text/javascript; charset=utf-8",
     "session.js" as "text/javascript; charset=utf-8",

@@ -15,10 +15,11 @@ pub(crate) struct Place {
 /// The place that only the operator's people are shown.
 const PEOPLE: &str = "/people";
 
-const PLACES: [Place; 8] = [
+const PLACES: [Place; 9] = [
     Place { path: "/", name: "Overview", key: 'o' },
     Place { path: "/cases", name: "Cases", key: 'c' },
     Place { path: "/devices", name: "Devices", key: 'd' },
+    Place { path: "/mesh", name: "Mesh", key: 'm' },
     Place { path: "/findings", name: "Findings", key: 'f' },
     Place { path: "/receipts", name: "Receipts", key: 'r' },
     Place { path: "/invoices", name: "Invoices", key: 'i' },

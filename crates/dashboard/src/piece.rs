@@ -62,10 +62,13 @@ pub(crate) fn score(score: u8, label: &'static str) -> Score {
 /// Which shape and colour a state's word has.
 fn tone(word: &str) -> &'static str {
     match word {
-        "resolved" | "applied" | "done" | "fixed" | "paid" | "online" | "active" => "good",
-        "awaiting approval" | "proposed" | "away" | "rolled back" | "warning" => "warn",
-        "critical" | "failed" | "revoked" => "bad",
-        "applying" | "approved" | "running" | "open" => "busy",
+        "resolved" | "applied" | "done" | "fixed" | "paid" | "online" | "active" | "reachable" | "fine"
+        | "works" => "good",
+        "awaiting approval" | "proposed" | "away" | "rolled back" | "warning" | "not reached" | "note" => {
+            "warn"
+        }
+        "critical" | "failed" | "revoked" | "problem" => "bad",
+        "applying" | "approved" | "running" | "open" | "trying" => "busy",
         _ => "quiet",
     }
 }

@@ -60,6 +60,15 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
+/// A round trip, with one decimal place where it is short.
+pub(crate) fn round_trip(micros: u64) -> String {
+    match micros {
+        0..100 => "under 0.1 ms".to_owned(),
+        100..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        _ => format!("{} ms", micros / 1_000),
+    }
+}
+
 /// An exact decimal without trailing zeros, but with two places at least: prices read `0.15` and `12.00`.
 pub(crate) fn price(amount: rust_decimal::Decimal) -> String {
     let mut amount = amount.normalize();
@@ -97,6 +106,12 @@ mod tests {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(16 * 1024 * 1024 * 1024), "16.0 GiB");
         assert_eq!(bytes(u64::MAX), "16383.9 PiB");
+    }
+
+    #[test]
+    fn round_trips_are_as_exact_as_they_are_short() {
+        assert_eq!((round_trip(87), round_trip(1_250)), ("under 0.1 ms".into(), "1.2 ms".into()));
+        assert_eq!((round_trip(9_999), round_trip(123_456)), ("9.9 ms".into(), "123 ms".into()));
     }
 
     #[test]

@@ -20,7 +20,11 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use trust::{KeyPair, KeyRole, Keystore, Registry, TrustChain};
 use witness::Cosigner;
 
-use crate::{Content, DeskError, vault::VaultRoom};
+use crate::{
+    Content, DeskError,
+    mesh_board::{MeshBoard, MeshRoom},
+    vault::VaultRoom,
+};
 
 /// How long kept answers and events stay, in seconds.
 const MEMORY_SECONDS: i64 = 7 * 24 * 3600;
@@ -58,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) started: Timestamp,
     pub(crate) index_stale: AtomicBool,
     pub(crate) vault: VaultRoom,
+    pub(crate) mesh: MeshRoom,
 }
 
 /// Whether the ledgers' outbox was found empty since the start. Until then an entry may be one that a run which was
@@ -126,6 +131,18 @@ impl Desk {
 
     pub(crate) fn vault_room(&self) -> &VaultRoom {
         &self.0.vault
+    }
+
+    pub(crate) fn mesh_board(&self) -> &MeshBoard {
+        &self.0.mesh.board
+    }
+
+    pub(crate) fn revocations(&self) -> &watch::Sender<Option<trust::Envelope>> {
+        &self.0.mesh.revocations
+    }
+
+    pub(crate) fn saving(&self) -> &AsyncMutex<()> {
+        &self.0.mesh.saving
     }
 
     pub(crate) fn cosigner(&self) -> &Cosigner {
@@ -219,6 +236,7 @@ impl Desk {
     pub async fn tick(&self) -> Result<(), DeskError> {
         self.save_pulses()?;
         self.refresh_index().await;
+        self.refresh_revocations().await?;
         self.expire_commands().await
     }
 

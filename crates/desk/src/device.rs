@@ -176,6 +176,7 @@ impl Desk {
         device.state = DeviceState::Revoked;
         work.tx.update(&device).await?;
         work.empty_queue(&device).await?;
+        work.revoke_node(&device, "retired").await?;
         let event = Event {
             topic: "device".to_owned(),
             id: id.to_string(),
@@ -183,7 +184,10 @@ impl Desk {
             at: work.now,
         };
         work.tell(Some(&device.customer), &event).await?;
-        let view = work.finish(call, 200, self.device_view(device)).await?;
+        let finished = work.finish(call, 200, self.device_view(device)).await;
+        // Committed it is even when the ledger is behind.
+        self.refresh_revocations().await?;
+        let view = finished?;
         self.write_node_registry().await?;
         Ok(view)
     }

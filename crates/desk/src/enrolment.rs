@@ -26,7 +26,7 @@ use crate::{
 /// How long a device's certificate lives, in seconds: a year.
 const MANIFEST_SECONDS: i64 = 365 * 24 * 3600;
 /// What a device that runs `echo_probe` can do.
-const CAPABILITIES: [&str; 4] = ["diagnose", "scan", "plan", "apply"];
+const CAPABILITIES: [&str; 5] = ["diagnose", "scan", "plan", "apply", "diagnostics.probe"];
 
 /// What is needed for an enrolment token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -119,7 +119,8 @@ impl Desk {
         let devices = tx.all::<Device>(&Scope::All, &store::Filter::default()).await?;
         drop(tx);
         let in_care = devices.iter().filter(|d| d.state == DeviceState::Active);
-        let manifests: Vec<_> = in_care.map(|d| d.manifest.clone()).collect();
+        let own = self.own_certificate().await?;
+        let manifests: Vec<_> = own.into_iter().chain(in_care.map(|d| d.manifest.clone())).collect();
         write_nodes(self.home(), &manifests)?;
         let mut rows = Vec::with_capacity(devices.len());
         for device in &devices {
@@ -143,11 +144,14 @@ impl Work<'_> {
         let id: echo_core::DeviceId = self.id();
         let manifest = NodeManifest {
             device: id.clone(),
-            customer: customer.clone(),
+            customer: Some(customer.clone()),
             name: name.clone(),
             public_key: claim.public_key,
             did: did_key(&claim.public_key),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+            agents: Vec::new(),
+            skus: Vec::new(),
+            endpoints: Vec::new(),
             issued: self.now,
             expires: self.after(MANIFEST_SECONDS),
         };

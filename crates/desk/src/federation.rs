@@ -79,7 +79,8 @@ impl Desk {
             at = next;
         }
         if own.count == before && current && size - began <= MAX_BEHIND {
-            return Ok(true);
+            let desk = self.clone();
+            return blocking(move || prior.map_or(Ok(true), |index| desk.restate_table(&index))).await;
         }
         own.checkpoint = checkpoint;
         own.registry = self.registry().version;
@@ -93,6 +94,17 @@ impl Desk {
             Ok(true)
         })
         .await
+    }
+
+    /// Writes the index for people anew unless it stands there as it should: nobody reads it back, so one that was
+    /// changed would last. Always true: that is the answer of [`Desk::write_index`].
+    fn restate_table(&self, index: &Index) -> Result<bool, DeskError> {
+        let (path, table) = (self.home().join(INDEX_TABLE_FILE), index.table());
+        let there = durable::read(&path, dossier::MAX_BYTES as u64).ok().flatten();
+        if there.as_deref() != Some(table.as_bytes()) {
+            durable::write(&path, table.as_bytes(), Mode::Public)?;
+        }
+        Ok(true)
     }
 
     /// The own part to go on from, and from which entry on.

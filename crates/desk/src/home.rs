@@ -27,7 +27,9 @@ use zeroize::Zeroizing;
 use crate::{
     Content, Desk, DeskError, NewUser, SignInLink, User, content,
     desk::{Entered, Gates, Inner},
-    exception, notice, roll,
+    exception,
+    mesh_board::MeshRoom,
+    notice, roll,
     vault::{VaultKey, VaultRoom},
     work::Owner,
 };
@@ -109,6 +111,7 @@ impl Desk {
         }
         desk.drain().await?;
         desk.open_vault(vault_key).await?;
+        desk.open_revocations().await?;
         desk.write_node_registry().await?;
         desk.write_treasury().await;
         desk.warn_of_rotations();
@@ -176,10 +179,7 @@ async fn wire(
             "the keystore was changed while the platform was starting: start it again".to_owned(),
         ));
     }
-    if keystore.records().iter().all(|record| record.role != KeyRole::Witness) {
-        // The keystore is older than the role.
-        keystore.rotate(KeyRole::Witness, None, &mint).map_err(home_error)?;
-    }
+    add_later_roles(&mut keystore, &mint)?;
     let logs = [(LogName::Genesis, &genesis), (LogName::Aeterna, &aeterna)];
     let chain = open_chain(&home, &mut keystore, &logs, &mint)?;
     let signer = |role| keystore.signer(role).map_err(home_error);
@@ -221,6 +221,7 @@ async fn wire(
         cosigner,
         asking: Notify::new(),
         heard: Mutex::default(),
+        mesh: MeshRoom::default(),
     })
 }
 
@@ -244,6 +245,17 @@ fn open_keystore(
         _ => Keystore::open_or_create(home, mint),
     }
     .map_err(home_error)
+}
+
+/// Makes the keys of the roles that a keystore may be without: it is older than the witness, and the node's is made here
+/// and nowhere else.
+fn add_later_roles(keystore: &mut Keystore, mint: &Mint) -> Result<(), DeskError> {
+    for role in [KeyRole::Witness, KeyRole::Node] {
+        if keystore.records().iter().all(|record| record.role != role) {
+            keystore.rotate(role, None, mint).map_err(home_error)?;
+        }
+    }
+    Ok(())
 }
 
 /// The keystore's file as it is now; nothing when there is none yet.
@@ -288,6 +300,9 @@ fn open_chain(
             return Err(away);
         }
         tracing::warn!(%expires, %away, "the trust registry is about to expire");
+    }
+    if let Err(error) = house.chain().restate(home) {
+        tracing::warn!(%error, "the trust root's statement for people is not up to date");
     }
     Ok(house.chain().clone())
 }

@@ -32,6 +32,15 @@ impl Desk {
         principal.require(Action::SendPulse)?;
         let device =
             principal.device.as_ref().ok_or_else(|| DeskError::invalid("device", "only devices pulse"))?;
+        self.take_pulses(device, batch)
+    }
+
+    /// Puts the pulses of a device, which is known to have sent them, onto the board.
+    pub(crate) fn take_pulses(
+        &self,
+        device: &DeviceId,
+        batch: PulseBatch,
+    ) -> Result<PulsesAccepted, DeskError> {
         if batch.pulses.len() > MAX_PULSES_PER_BATCH {
             let reason = format!("send at most {MAX_PULSES_PER_BATCH} in one batch");
             return Err(DeskError::invalid("pulses", reason));

@@ -198,7 +198,7 @@ impl Work<'_> {
             call.output = Some(serde_json::from_slice(&json)?);
         }
         if billable {
-            call.receipt = Some(self.receipt(call, case, Digest::of(&json), proof).await?);
+            call.receipt = Some(self.receipt(call, case, Digest::of(&json), proof, None).await?);
         }
         self.desk.report(&call.id, true, self.now);
         Ok(self.tx.update(call).await?)
@@ -239,7 +239,11 @@ impl Work<'_> {
         self.end_failed(&mut call, &case, reason).await
     }
 
-    async fn plan_and_sku(&mut self, case: &Case, skill: Skill) -> Result<(Plan, SkuId), DeskError> {
+    pub(crate) async fn plan_and_sku(
+        &mut self,
+        case: &Case,
+        skill: Skill,
+    ) -> Result<(Plan, SkuId), DeskError> {
         let subscription = subscription(&mut self.tx, &case.customer).await?;
         let catalogue = &self.desk.content().catalogue;
         let plan = catalogue.plan(&subscription.plan).ok_or_else(|| {
@@ -254,20 +258,31 @@ impl Work<'_> {
         Ok((plan.clone(), sku.id.clone()))
     }
 
+    /// How much of a SKU the case's customer used this month.
+    pub(crate) async fn used(&mut self, case: &Case, sku: &SkuId) -> Result<Decimal, DeskError> {
+        Ok(self.usage(case, sku).await?.quantity)
+    }
+
     async fn usage(&mut self, case: &Case, sku: &SkuId) -> Result<Usage, DeskError> {
         let id = format!("{}/{sku}/{}", case.customer, self.now.strftime("%Y-%m"));
         let known = self.tx.get::<Usage>(&Scope::Customer(case.customer.clone()), &id).await?;
         Ok(known.unwrap_or(Usage { id, customer: case.customer.clone(), quantity: Decimal::ZERO }))
     }
 
-    async fn receipt(
+    /// Meters and rates one call, and writes its receipt. `promised` is the unit price that was granted before, whatever
+    /// the plan says now.
+    pub(crate) async fn receipt(
         &mut self,
         call: &SkillCall,
         case: &Case,
         output: Digest,
         proof: Option<ProofRef>,
+        promised: Option<Decimal>,
     ) -> Result<ReceiptId, DeskError> {
-        let (plan, sku) = self.plan_and_sku(case, call.skill).await?;
+        let (mut plan, sku) = self.plan_and_sku(case, call.skill).await?;
+        if let (Some(promised), Some(price)) = (promised, plan.prices.get_mut(&sku)) {
+            price.unit_price = promised;
+        }
         let mut usage = self.usage(case, &sku).await?;
         let event = MeterEvent {
             id: self.id(),

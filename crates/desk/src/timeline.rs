@@ -34,6 +34,10 @@ pub enum TimelineKind {
     Settled,
     /// The case was closed.
     Closed,
+    /// Calls between nodes of the mesh were granted.
+    Granted,
+    /// A skill was called over the mesh.
+    Called,
     /// Something did not work.
     Failed,
 }

@@ -83,11 +83,15 @@ pub enum Kind {
     GenesisCommitment,
     /// The end of the audit of the vault: who had which secret, up to when.
     VaultAudit,
+    /// A promise to pay for calls between nodes of the mesh.
+    MeshGrant,
+    /// A version of the list of nodes that the mesh lets in no more.
+    NodeRevocations,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::TrustRegistry,
         Self::Content,
         Self::DeprecationNotice,
@@ -103,6 +107,8 @@ impl Kind {
         Self::AeternaCommitment,
         Self::GenesisCommitment,
         Self::VaultAudit,
+        Self::MeshGrant,
+        Self::NodeRevocations,
     ];
 
     /// The kind's name in ledger entries.
@@ -123,6 +129,8 @@ impl Kind {
             Self::AeternaCommitment => "aeterna_commitment",
             Self::GenesisCommitment => "genesis_commitment",
             Self::VaultAudit => "vault_audit",
+            Self::MeshGrant => "mesh_grant",
+            Self::NodeRevocations => "node_revocations",
         }
     }
 
@@ -154,13 +162,14 @@ impl Kind {
         match self {
             Self::TrustRegistry => KeyRole::Root,
             Self::Content => KeyRole::PlaybookAuthor,
-            Self::DeviceManifest => KeyRole::DeviceIssuer,
+            Self::DeviceManifest | Self::NodeRevocations => KeyRole::DeviceIssuer,
             Self::DeprecationNotice
             | Self::Intake
             | Self::Exceptions
             | Self::AeternaCommitment
             | Self::GenesisCommitment
-            | Self::VaultAudit => KeyRole::Operator,
+            | Self::VaultAudit
+            | Self::MeshGrant => KeyRole::Operator,
             Self::Finding | Self::Attestation | Self::Fulfilment => KeyRole::Attestor,
             Self::Receipt | Self::Invoice | Self::Settlement => KeyRole::Receipts,
         }
@@ -182,6 +191,9 @@ impl Kind {
             Self::Settlement => revenue::SETTLEMENT_TYPE,
             Self::AeternaCommitment | Self::GenesisCommitment => COMMITMENT_TYPE,
             Self::VaultAudit => "application/vnd.echo.vault-audit.v1+json",
+            // As in `mesh::grant`: whoever checks papers needs no mesh.
+            Self::MeshGrant => "application/vnd.echo.mesh-grant.v1+json",
+            Self::NodeRevocations => trust::revocation::REVOCATIONS_TYPE,
         }
     }
 }

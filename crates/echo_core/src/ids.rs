@@ -130,6 +130,8 @@ ids! {
     RotationId = "rot";
     /// A signed word that a signing key goes out of use.
     NoticeId = "notice";
+    /// A signed promise to pay for calls between nodes.
+    GrantId = "grant";
     /// One entry of the live event stream.
     EventId = "evt";
 }

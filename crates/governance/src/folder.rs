@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use durable::Mode;
-use echo_core::{NoticeId, RotationId};
-use serde::de::DeserializeOwned;
+use echo_core::{Digest, NoticeId, RotationId};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use trust::Envelope;
 
 use crate::{Ceremony, GovernanceError, MAX_CEREMONY_BYTES, MAX_NOTICE_BYTES, Rotation};
@@ -39,7 +40,7 @@ pub fn ceremony_path(home: &Path, id: &RotationId) -> PathBuf {
 pub fn rotations(home: &Path) -> Result<Vec<Rotation>, GovernanceError> {
     let mut found = Vec::new();
     for path in newest(home, "rotation-rot_", MAX_ROTATIONS)? {
-        found.extend(read::<Rotation>(&path, MAX_ROTATION_BYTES)?);
+        found.extend(read_rotation(&path)?);
     }
     Ok(found)
 }
@@ -55,7 +56,7 @@ pub fn notices(home: &Path) -> Result<Vec<Envelope>, GovernanceError> {
 
 /// The rotation named `id`, if there is one.
 pub(crate) fn rotation(home: &Path, id: &RotationId) -> Result<Option<Rotation>, GovernanceError> {
-    read(&rotation_path(home, id), MAX_ROTATION_BYTES)
+    read_rotation(&rotation_path(home, id))
 }
 
 /// The notice named `id`, if it is written.
@@ -65,15 +66,48 @@ pub(crate) fn notice(home: &Path, id: &NoticeId) -> Result<Option<Envelope>, Gov
 
 /// The ceremony of a rotation, if one was begun.
 pub(crate) fn ceremony(home: &Path, id: &RotationId) -> Result<Option<Ceremony>, GovernanceError> {
-    match durable::read(&ceremony_path(home, id), MAX_CEREMONY_BYTES)? {
-        Some(bytes) => Ceremony::from_json(&bytes).map(Some),
-        None => Ok(None),
+    let path = ceremony_path(home, id);
+    let Some(bytes) = durable::read(&path, MAX_CEREMONY_BYTES)? else { return Ok(None) };
+    let ceremony = Ceremony::from_json(&bytes)?;
+    if ceremony.rotation() != Some(id) {
+        let why = "it serves another rotation than its name says".to_owned();
+        return Err(GovernanceError::Damaged { path, why });
     }
+    Ok(Some(ceremony))
 }
 
 /// Keeps a rotation.
 pub(crate) fn save_rotation(home: &Path, rotation: &Rotation) -> Result<(), GovernanceError> {
-    write(home, &rotation_path(home, &rotation.id), &json(rotation), Mode::Private)
+    write(home, &rotation_path(home, &rotation.id), &spelled(rotation), Mode::Private)
+}
+
+/// A rotation's file: the rotation, and a digest of it. The digest proves nothing to anybody; but the keys in a file that
+/// was damaged would go into the next version of the registry.
+#[derive(Serialize)]
+struct Summed<'a> {
+    #[serde(flatten)]
+    rotation: &'a Rotation,
+    sum: Digest,
+}
+
+/// The one spelling of a rotation's file.
+fn spelled(rotation: &Rotation) -> Vec<u8> {
+    let bytes = serde_json::to_vec(rotation).expect("strings and numbers always become JSON");
+    json(&Summed { rotation, sum: Digest::of(&bytes) })
+}
+
+/// Reads a rotation's file. One from before there was a sum has none.
+fn read_rotation(path: &Path) -> Result<Option<Rotation>, GovernanceError> {
+    let Some(bytes) = durable::read(path, MAX_ROTATION_BYTES)? else { return Ok(None) };
+    let damaged = |why: String| GovernanceError::Damaged { path: path.to_owned(), why };
+    let malformed = |e: serde_json::Error| damaged(e.to_string());
+    let mut file: Map<String, Value> = serde_json::from_slice(&bytes).map_err(malformed)?;
+    let summed = file.remove("sum").is_some();
+    let rotation = serde_json::from_value(Value::Object(file)).map_err(malformed)?;
+    if summed && spelled(&rotation) != bytes {
+        return Err(damaged("bytes were added or changed".to_owned()));
+    }
+    Ok(Some(rotation))
 }
 
 /// Keeps a notice.

@@ -1,8 +1,8 @@
 //! What an append answers.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use crate::proof;
+use crate::{edge::Prover, proof};
 
 /// An entry that is durable and under a published checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,26 @@ pub struct InclusionProof {
     pub path: Vec<[u8; 32]>,
     /// The signed checkpoint, which all entries of a batch share.
     pub checkpoint: Arc<str>,
+}
+
+/// A batch that is durable and published. Whoever waited for it makes the proofs, all at once and beside the writer.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The number of its first entry.
+    pub first: u64,
+    pub prover: Prover,
+    pub checkpoint: Arc<str>,
+}
+
+impl Batch {
+    /// What is answered for the entries with the numbers `range`, which are in the batch.
+    pub fn appended(&self, range: Range<u64>) -> Vec<Appended> {
+        let prove = |index| {
+            let (path, checkpoint) = (self.prover.inclusion(index), Arc::clone(&self.checkpoint));
+            Appended { index, proof: InclusionProof { index, path, checkpoint } }
+        };
+        range.map(prove).collect()
+    }
 }
 
 impl InclusionProof {

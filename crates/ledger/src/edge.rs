@@ -120,7 +120,7 @@ impl Edge {
         let tile = |index: u64| {
             let width = (new - index * WIDTH).min(WIDTH);
             let at = |number: u64| usize::try_from(number - row.start).expect("a row is kept in memory");
-            let bytes = row.hashes[at(index * WIDTH)..at(index * WIDTH + width)].concat();
+            let bytes = row.hashes[at(index * WIDTH)..at(index * WIDTH + width)].as_flattened().to_vec();
             Resource { tile: Tile { kind: Kind::Level(height), index, width }, bytes }
         };
         (old / WIDTH..new.div_ceil(WIDTH)).map(tile).collect()
@@ -160,8 +160,8 @@ impl Edge {
     }
 
     /// Makes audit paths from memory, for entries added since the edge was trimmed.
-    pub fn prover(&self) -> Prover<'_> {
-        Prover { edge: self, suffixes: self.suffixes() }
+    pub fn prover(self) -> Prover {
+        Prover { suffixes: self.suffixes(), edge: self }
     }
 }
 
@@ -171,12 +171,13 @@ fn pairs(hashes: &[Hash]) -> Vec<Hash> {
 
 /// Makes audit paths without hashing: every complete subtree is in the edge, and the incomplete ones, all of which
 /// reach to the end of the tree, are made once.
-pub(crate) struct Prover<'a> {
-    edge: &'a Edge,
+#[derive(Debug)]
+pub(crate) struct Prover {
+    edge: Edge,
     suffixes: Vec<(u64, Hash)>,
 }
 
-impl Prover<'_> {
+impl Prover {
     /// The audit path of entry `index`, which was added since the edge was trimmed.
     pub fn inclusion(&self, index: u64) -> Vec<Hash> {
         let Ok(path) = tree::inclusion(self, index, self.edge.size);
@@ -184,7 +185,7 @@ impl Prover<'_> {
     }
 }
 
-impl Nodes for Prover<'_> {
+impl Nodes for Prover {
     type Error = Infallible;
 
     fn node(&self, level: u32, index: u64) -> Result<Hash, Infallible> {
@@ -235,11 +236,12 @@ mod tests {
                 edge.push(*leaf);
             }
             prop_assert_eq!(edge.root(), mth(&all));
+            let (size, root) = (edge.size(), edge.root());
             let prover = edge.prover();
             for index in before..before + more {
                 let path = prover.inclusion(index);
                 let leaf = all[usize::try_from(index).unwrap()];
-                prop_assert!(verify_inclusion(leaf, index, edge.size(), &path, &edge.root()));
+                prop_assert!(verify_inclusion(leaf, index, size, &path, &root));
             }
         }
     }

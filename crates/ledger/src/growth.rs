@@ -2,7 +2,7 @@
 
 use crate::{
     edge::{Edge, Resource, TILE_HEIGHTS},
-    hash::leaf_hash,
+    hash::Leaf,
     tile::{self, Kind, Tile, WIDTH},
 };
 
@@ -19,13 +19,12 @@ pub(crate) struct Growth {
 
 impl Growth {
     /// Adds `entries` to the tree of `edge`, whose partial bundle has the bytes `bundle`.
-    pub fn of<E: AsRef<[u8]>>(edge: &Edge, bundle: &[u8], entries: &[E]) -> Self {
+    pub fn of<E: AsRef<[u8]>>(edge: &Edge, bundle: &[u8], entries: &[Leaf<E>]) -> Self {
         let from = edge.size();
         let mut new = Self { edge: edge.clone(), bundle: bundle.to_vec(), resources: Vec::new() };
-        for entry in entries {
-            let entry = entry.as_ref();
-            new.edge.push(leaf_hash(entry));
-            tile::add_to_bundle(&mut new.bundle, entry);
+        for leaf in entries {
+            new.edge.push(leaf.hash);
+            tile::add_to_bundle(&mut new.bundle, leaf.as_ref());
             if new.edge.size().is_multiple_of(WIDTH) {
                 let bytes = std::mem::take(&mut new.bundle);
                 new.add_bundle(bytes);
@@ -61,8 +60,8 @@ mod tests {
     use super::*;
     use crate::hash::Hash;
 
-    fn entries(count: u64) -> Vec<Vec<u8>> {
-        (0..count).map(|i| i.to_string().into_bytes()).collect()
+    fn entries(count: u64) -> Vec<Leaf<Vec<u8>>> {
+        (0..count).map(|i| i.to_string().into_bytes().into()).collect()
     }
 
     #[test]
@@ -107,12 +106,12 @@ mod tests {
                 (edge, bundle, at) = (grown.edge, grown.bundle, next);
                 edge.trim();
                 let mut once = Edge::default();
-                all[..at].iter().for_each(|e| once.push(leaf_hash(e)));
+                all[..at].iter().for_each(|leaf| once.push(leaf.hash));
                 prop_assert_eq!(edge.root(), once.root());
                 let hashes = |t: Tile| tile::hashes_from_bytes(&files[&t.path()], t.width).ok_or(());
                 let loaded: Result<Edge, ()> = Edge::load(edge.size(), hashes);
                 prop_assert_eq!(loaded, Ok(edge.clone()));
-                let level: Vec<Hash> = all[at - at % 256..at].iter().map(|e| leaf_hash(e)).collect();
+                let level: Vec<Hash> = all[at - at % 256..at].iter().map(|leaf| leaf.hash).collect();
                 prop_assert_eq!(edge.level(0), level);
             }
         }

@@ -10,9 +10,31 @@ pub fn leaf_hash(entry: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
 }
 
+/// An entry with its hash: whoever appends it hashes it, so that the one writer need not.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf<E> {
+    pub entry: E,
+    pub hash: Hash,
+}
+
+impl<E: AsRef<[u8]>> From<E> for Leaf<E> {
+    fn from(entry: E) -> Self {
+        Self { hash: leaf_hash(entry.as_ref()), entry }
+    }
+}
+
+impl<E: AsRef<[u8]>> AsRef<[u8]> for Leaf<E> {
+    fn as_ref(&self) -> &[u8] {
+        self.entry.as_ref()
+    }
+}
+
 /// The hash of two subtrees: SHA-256 of 0x01 and both (RFC 6962, section 2.1).
 pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    let mut bytes = [1; 65];
+    bytes[1..33].copy_from_slice(left);
+    bytes[33..].copy_from_slice(right);
+    Sha256::digest(bytes).into()
 }
 
 /// The root of the empty tree: SHA-256 of nothing.

@@ -9,13 +9,14 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, oneshot};
 
 use crate::{
     appended::Appended,
     disk::Disk,
     error::LedgerError,
     folder,
+    hash::Leaf,
     head::{Head, Snapshot},
     note::{self, Checkpoint},
     queue::{self, ADMISSION_WAIT, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Queue, Request},
@@ -78,19 +79,27 @@ fn run(mut writer: Writer, queue: Arc<Queue>) {
     let (mut expected, mut patience) = (1, Duration::ZERO);
     while let Some(batch) = queue.0.take(writer.size(), expected, patience) {
         let began = Instant::now();
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(batch.len());
         let mut waiters = Vec::with_capacity(batch.len());
+        let mut room: Option<OwnedSemaphorePermit> = None;
         for request in batch {
-            waiters.push((request.entries.len(), request.answer));
+            waiters.push((request.entries.len() as u64, request.answer));
             entries.extend(request.entries);
-            drop(request.room);
+            match &mut room {
+                Some(room) => room.merge(request.room),
+                None => room = Some(request.room),
+            }
         }
-        let mut committed = writer.commit(entries).map(Vec::into_iter);
+        drop(room);
+        let committed = writer.commit(&entries).map(Arc::new);
         patience = (began.elapsed() / 2).min(MAX_PATIENCE);
         expected = queue.0.waiting() + waiters.len();
+        let mut next = committed.as_ref().map_or(0, |batch| batch.first);
         for (count, answer) in waiters {
-            let mine = match &mut committed {
-                Ok(appended) => Ok(appended.by_ref().take(count).collect()),
+            let mine = next..next + count;
+            next = mine.end;
+            let mine = match &committed {
+                Ok(batch) => Ok((Arc::clone(batch), mine)),
                 Err(failure) => Err(failure.clone().into()),
             };
             // Whoever no longer waits does not need the answer.
@@ -138,18 +147,30 @@ impl Log {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let closed = || LedgerError::Closed { dir: self.0.dir.clone() };
         check(&entries)?;
-        let room = Arc::clone(&self.0.queue.room).acquire_many_owned(queue::cost(&entries));
-        let room = tokio::time::timeout(ADMISSION_WAIT, room)
-            .await
-            .map_err(|_| LedgerError::Busy)?
-            .map_err(|_| closed())?;
+        let room = self.room(queue::cost(&entries)).await?;
+        let entries = entries.into_iter().map(Leaf::from).collect();
         let (answer, answered) = oneshot::channel();
         if !self.0.queue.put(Request { entries, answer, room }) {
-            return Err(closed());
+            return Err(self.closed());
         }
-        answered.await.unwrap_or_else(|_| Err(closed()))
+        let (batch, numbers) = answered.await.unwrap_or_else(|_| Err(self.closed()))?;
+        Ok(batch.appended(numbers))
+    }
+
+    /// Room in the queue, mostly at once.
+    async fn room(&self, cost: u32) -> Result<OwnedSemaphorePermit, LedgerError> {
+        let room = || Arc::clone(&self.0.queue.room);
+        match room().try_acquire_many_owned(cost) {
+            Err(TryAcquireError::NoPermits) => {}
+            found => return found.map_err(|_| self.closed()),
+        }
+        let room = tokio::time::timeout(ADMISSION_WAIT, room().acquire_many_owned(cost)).await;
+        room.map_err(|_| LedgerError::Busy)?.map_err(|_| self.closed())
+    }
+
+    fn closed(&self) -> LedgerError {
+        LedgerError::Closed { dir: self.0.dir.clone() }
     }
 
     /// Entries under the latest checkpoint.

@@ -2,13 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    ops::Range,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::{appended::Appended, error::LedgerError, tile::WIDTH};
+use crate::{appended::Batch, error::LedgerError, hash::Leaf, tile::WIDTH};
 
 /// The most entries in one append, and in one batch.
 pub const MAX_BATCH_ENTRIES: usize = 1024;
@@ -21,11 +22,12 @@ pub const ADMISSION_WAIT: Duration = Duration::from_millis(if cfg!(test) { 50 } 
 /// What an entry costs in memory besides its bytes.
 const ENTRY_OVERHEAD: usize = 64;
 
-pub(crate) type Answer = Result<Vec<Appended>, LedgerError>;
+/// The batch that holds the entries, and their numbers.
+pub(crate) type Answer = Result<(Arc<Batch>, Range<u64>), LedgerError>;
 
 /// One append that waits.
 pub(crate) struct Request {
-    pub entries: Vec<Vec<u8>>,
+    pub entries: Vec<Leaf<Vec<u8>>>,
     pub answer: oneshot::Sender<Answer>,
     /// Its room in the queue; given back when the writer takes the request.
     pub room: OwnedSemaphorePermit,
@@ -33,7 +35,7 @@ pub(crate) struct Request {
 
 impl Request {
     fn bytes(&self) -> usize {
-        self.entries.iter().map(Vec::len).sum()
+        self.entries.iter().map(|leaf| leaf.entry.len()).sum()
     }
 }
 
@@ -75,16 +77,12 @@ impl Waiting {
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
-    pub room: std::sync::Arc<Semaphore>,
+    pub room: Arc<Semaphore>,
 }
 
 impl Queue {
     pub fn new() -> Self {
-        Self {
-            waiting: Mutex::default(),
-            wake: Condvar::new(),
-            room: std::sync::Arc::new(Semaphore::new(QUEUE_BYTES)),
-        }
+        Self { waiting: Mutex::default(), wake: Condvar::new(), room: Arc::new(Semaphore::new(QUEUE_BYTES)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -150,13 +148,12 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn put(queue: &Queue, entries: usize, bytes: usize) -> bool {
         let entries = vec![vec![0; bytes]; entries];
         let room = Arc::clone(&queue.room).try_acquire_many_owned(cost(&entries)).unwrap();
+        let entries = entries.into_iter().map(Leaf::from).collect();
         queue.put(Request { entries, answer: oneshot::channel().0, room })
     }
 

@@ -8,7 +8,7 @@ use crate::{
     disk::Disk,
     error::{LedgerError, RESTORE_FOLDER},
     growth::Growth,
-    hash::Hash,
+    hash::{Hash, Leaf},
     note::{self, Checkpoint, MAX_NOTE_BYTES, Vkey},
     prune::prune,
     reader::Reader,
@@ -67,7 +67,8 @@ fn each_batch(
 ) -> Result<State, LedgerError> {
     for segment in segments {
         for frame in segment.frames() {
-            let (growth, head) = state.growth(&frame.entries);
+            let entries: Vec<_> = frame.entries.iter().copied().map(Leaf::from).collect();
+            let (growth, head) = state.growth(&entries);
             if frame.base_root != state.head.root || frame.root != head.root {
                 let what =
                     format!("the batch upon {} entries does not lead to the root that it names", frame.base);

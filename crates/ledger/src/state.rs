@@ -9,7 +9,7 @@ use crate::{
     error::{LedgerError, RESTORE_FOLDER},
     fsck,
     growth::Growth,
-    hash::{empty_root, leaf_hash},
+    hash::{Leaf, empty_root, leaf_hash},
     head::Snapshot,
     note::Checkpoint,
     reader,
@@ -57,7 +57,7 @@ impl State {
     }
 
     /// What a batch makes of the log, before anybody sees it, and the head of that.
-    pub fn growth<E: AsRef<[u8]>>(&self, entries: &[E]) -> (Growth, Checkpoint) {
+    pub fn growth<E: AsRef<[u8]>>(&self, entries: &[Leaf<E>]) -> (Growth, Checkpoint) {
         let growth = Growth::of(&self.edge, &self.bundle, entries);
         let (origin, size, root) = (self.head.origin.clone(), growth.edge.size(), growth.edge.root());
         (growth, Checkpoint { origin, size, root })

@@ -39,7 +39,8 @@ pub(crate) fn range<N: Nodes>(nodes: &N, lo: u64, hi: u64) -> Result<Hash, N::Er
 /// The audit path of `index` in the tree of `size` entries, leaf's sibling first (RFC 6962, section 2.1.1).
 /// The caller has checked that `index < size`.
 pub(crate) fn inclusion<N: Nodes>(nodes: &N, index: u64, size: u64) -> Result<Vec<Hash>, N::Error> {
-    let (mut lo, mut hi, mut path) = (0, size, Vec::new());
+    let height = size.checked_ilog2().unwrap_or(0) + 1;
+    let (mut lo, mut hi, mut path) = (0, size, Vec::with_capacity(height as usize));
     while hi - lo > 1 {
         let middle = lo + split(hi - lo);
         if index < middle {

@@ -1,10 +1,11 @@
 //! The one writer of a log.
 //!
-//! Order of a batch: (1) the tree grows in memory and the new checkpoint is signed, (2) the batch goes into the
-//! write-ahead log and is flushed: the commit point, (3) tiles, bundles and the checkpoint go to their places without
-//! a flush, (4) readers and callers are told. A crash leaves files that the write-ahead log writes again, with the
-//! same bytes, for tiles and Ed25519 signatures are both deterministic. No file lies beyond the last whole batch of
-//! the write-ahead log, and when that is empty, none lies beyond the checkpoint and all of them are durable.
+//! Order of a batch, whose entries come with their hashes: (1) the tree grows in memory and the new checkpoint is
+//! signed, (2) the batch goes into the write-ahead log and is flushed: the commit point, (3) tiles, bundles and the
+//! checkpoint go to their places without a flush, (4) readers and callers are told, and each caller makes its proofs
+//! from the tree of the batch. A crash leaves files that the write-ahead log writes again, with the same bytes, for
+//! tiles and Ed25519 signatures are both deterministic. No file lies beyond the last whole batch of the write-ahead
+//! log, and when that is empty, none lies beyond the checkpoint and all of them are durable.
 //!
 //! A step that fails before the commit point fails its batch. Where it is not certain that nothing stays, and
 //! always after the commit point, nothing more is written until the log is opened anew.
@@ -14,9 +15,10 @@ use std::{path::Path, sync::Arc};
 use ed25519_dalek::SigningKey;
 
 use crate::{
-    appended::{Appended, InclusionProof},
+    appended::Batch,
     disk::Disk,
     error::LedgerError,
+    hash::Leaf,
     head::Head,
     lock::Lock,
     prune::Pruner,
@@ -75,7 +77,7 @@ impl Writer {
             _lock: lock,
         };
         if !staged.is_empty() {
-            writer.commit(staged)?;
+            writer.commit(&staged.into_iter().map(Leaf::from).collect::<Vec<_>>())?;
             writer.disk.remove_durably(Path::new(stage::PATH))?;
         }
         Ok(writer)
@@ -91,13 +93,15 @@ impl Writer {
         self.state.head.size
     }
 
-    /// Appends `entries`. On success all of them are durable and published.
-    pub fn commit(&mut self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, Failure> {
+    /// Appends `entries`. On success all of them are durable and published. They are lent, so that their memory is
+    /// given back when everybody has been answered.
+    pub fn commit(&mut self, entries: &[Leaf<Vec<u8>>]) -> Result<Batch, Failure> {
         self.reclaim()?;
         let first = self.state.head.size;
-        let (growth, head) = self.state.growth(&entries);
+        let (growth, head) = self.state.growth(entries);
         self.disk.has_room(growth.bytes()).map_err(|e| Failure::NotAppended(e.to_string()))?;
         let checkpoint: Arc<str> = head.sign(&self.key).into();
+        let entries = entries.iter().map(Leaf::as_ref).collect();
         match self.wal.append(&self.state.head, &self.state.checkpoint, entries, head.root) {
             Ok(()) => {}
             Err(WalError::Refused(error)) => return Err(Failure::NotAppended(error.to_string())),
@@ -107,16 +111,12 @@ impl Writer {
         placed
             .and_then(|()| self.disk.place(Path::new(CHECKPOINT), checkpoint.as_bytes()))
             .map_err(|error| self.give_up(error.to_string()))?;
-        let prover = growth.edge.prover();
-        let appended = (first..head.size).map(|index| {
-            let (path, checkpoint) = (prover.inclusion(index), Arc::clone(&checkpoint));
-            Appended { index, proof: InclusionProof { index, path, checkpoint } }
-        });
-        let appended = appended.collect();
+        let batch =
+            Batch { first, prover: growth.edge.clone().prover(), checkpoint: Arc::clone(&checkpoint) };
         self.state.adopt(growth, head, checkpoint);
         self.head.set(self.state.snapshot());
         self.pruner.prune(first, self.state.head.size, self.wal.bases());
-        Ok(appended)
+        Ok(batch)
     }
 
     /// Notes which batches have become durable in their places.

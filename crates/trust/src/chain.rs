@@ -91,6 +91,18 @@ impl TrustChain {
         Ok(())
     }
 
+    /// Writes the root statement into `home` anew unless it stands there as it should. Nobody reads it back, so one that
+    /// was changed would tell people a wrong fingerprint until the next version.
+    pub fn restate(&self, home: &Path) -> Result<(), TrustError> {
+        let statement = self.root_statement(&self.newest()?);
+        let path = home.join(ROOT_STATEMENT_FILE);
+        let there = durable::read(&path, MAX_CHAIN_BYTES).ok().flatten();
+        if there.as_deref() != Some(statement.as_bytes()) {
+            durable::write(&path, statement.as_bytes(), Mode::Public)?;
+        }
+        Ok(())
+    }
+
     /// Every version's envelope, oldest first.
     pub fn versions(&self) -> &[Envelope] {
         &self.versions

@@ -21,6 +21,7 @@ pub mod keystore;
 pub mod manifest;
 pub mod mesh_files;
 pub mod registry;
+pub mod revocation;
 pub mod role;
 pub mod statement;
 #[cfg(test)]
@@ -33,5 +34,6 @@ pub use key::{KeyId, KeyPair, PublicKey};
 pub use keystore::{KeyRecord, KeyState, Keystore, KeystoreError, Protection, Unlock};
 pub use manifest::NodeManifest;
 pub use registry::{LogKey, Registry, Retirement, Revocation, RoleKeys, TrustError};
+pub use revocation::{NodeRevocations, RevokedNode};
 pub use role::KeyRole;
 pub use statement::{Statement, Subject};

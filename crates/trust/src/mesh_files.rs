@@ -26,7 +26,7 @@ pub struct WalletRow {
     pub address: String,
     /// Its public key.
     pub public_key: PublicKey,
-    /// Who answers for it: the customer.
+    /// Who answers for it: the customer, or `operator`.
     pub steward: String,
     /// Whether it is in use, such as `active`.
     pub state: String,
@@ -43,7 +43,7 @@ impl WalletRow {
             id: manifest.device.clone(),
             address: manifest.did.clone(),
             public_key: manifest.public_key,
-            steward: manifest.customer.to_string(),
+            steward: manifest.customer.as_ref().map_or_else(|| "operator".to_owned(), ToString::to_string),
             state: state.to_owned(),
             enrolled: manifest.issued,
             signature: envelope.signatures.first().map_or_else(String::new, |s| s.sig.clone()),

@@ -28,10 +28,13 @@ pub enum KeyRole {
     Session,
     /// Cosignatures on the checkpoints of others' logs.
     Witness,
+    /// What the platform's own node says in the mesh. Its manifest certifies it, as any node's does: it stands in the
+    /// keystore, and in no registry.
+    Node,
 }
 
 impl KeyRole {
-    /// Every role.
+    /// Every role that the trust registry gives keys: all but [`Self::Node`].
     pub const ALL: [Self; 10] = [
         Self::Root,
         Self::Operator,
@@ -58,6 +61,7 @@ impl KeyRole {
             Self::Attestor => "attestor",
             Self::Session => "session",
             Self::Witness => "witness",
+            Self::Node => "node",
         }
     }
 }
@@ -74,7 +78,7 @@ mod tests {
 
     #[test]
     fn files_and_messages_use_one_name() {
-        for role in KeyRole::ALL {
+        for role in KeyRole::ALL.into_iter().chain([KeyRole::Node]) {
             assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
         }
     }

@@ -290,6 +290,9 @@ fn open(
     if handed.receiver != *receiver {
         return Err(refused("it is for another receiver"));
     }
+    if (waiting.expires, token.expires, &token.receiver) != (handed.expires, handed.expires, receiver) {
+        return Err(refused("the token or the file beside it says another time or receiver: it was changed"));
+    }
     if handed.expires <= now {
         return Err(refused("its time is over: wrap the secret again"));
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
+mod mesh;
+
 use std::{fs, path::PathBuf};
 
 use echo_core::{Entropy as _, SeededEntropy};
@@ -14,6 +16,11 @@ fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let files = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     files.map(|file| file.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// One input of a corpus.
+fn seed(target: &str, name: &str) -> Vec<u8> {
+    fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target).join(name)).unwrap()
 }
 
 #[test]

@@ -80,6 +80,10 @@ pub enum DocumentKind {
     GenesisCommitment,
     /// The end of the audit of the vault.
     VaultAudit,
+    /// A promise to pay for calls between nodes of the mesh.
+    MeshGrant,
+    /// Nodes that the mesh lets in no more.
+    NodeRevocations,
 }
 
 /// Read a signed document with its inclusion proof.

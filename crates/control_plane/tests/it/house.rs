@@ -44,7 +44,7 @@ impl House {
         let desk = opened.desk;
         let admin = desk.sign_in(&opened.sign_in.secret).await.unwrap().access_token;
         let (stop, shutdown) = watch::channel(false);
-        let app = control_plane::router(desk.clone(), Options { shutdown, limits });
+        let app = control_plane::router(desk.clone(), Options { limits, ..Options::new(shutdown) });
         let document = Arc::new(serde_json::to_value(control_plane::openapi()).unwrap());
         Self { app, desk, clock, mint, stop, admin, document, _home: home }
     }

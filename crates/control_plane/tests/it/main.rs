@@ -11,6 +11,7 @@ mod idempotency;
 mod isolation;
 mod ledgers;
 mod limits;
+mod mesh;
 mod people;
 mod routes;
 mod tokens;

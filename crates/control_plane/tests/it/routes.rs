@@ -30,6 +30,7 @@ pub enum Of {
     Invoice,
     Command,
     Receipt,
+    Node,
 }
 
 pub struct Row {
@@ -48,6 +49,7 @@ use Action as A;
 use Who::{Everybody, May, SignedIn};
 
 const NOT_WITNESSED: &str = "old 0\n\nlog.example/a\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} log.example/a AAAAAAAA\n";
+const NOBODYS_NODE: &str = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
 const ENVELOPE: &str = r#"{"payloadType": "x", "payload": "", "signatures": []}"#;
 
 pub const ROWS: &[Row] = &[
@@ -100,6 +102,22 @@ pub const ROWS: &[Row] = &[
         Of::Case,
         r#"{"skill": "advisory.answer", "question": "Why?"}"#,
     ),
+    row("GET /v1/cases/{id}/grants", May(A::ReadCase), Of::Case, ""),
+    row(
+        "POST /v1/cases/{id}/grants",
+        May(A::AskSkill),
+        Of::Case,
+        r#"{"holder": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK", "skills": ["diagnostics.probe"], "calls": 1, "hours": 1}"#,
+    ),
+    row("GET /v1/device/grants", May(A::TakeCommand), Of::Nothing, ""),
+    row("GET /v1/mesh/nodes", May(A::ReadDevice), Of::Nothing, ""),
+    row("GET /v1/mesh/nodes/{did}", May(A::ReadDevice), Of::Node, ""),
+    row("GET /v1/mesh/doctor", May(A::ReadMetrics), Of::Nothing, ""),
+    row("GET /v1/mesh/pulses", May(A::ReadDevice), Of::Nothing, ""),
+    row("GET /v1/mesh/ws", May(A::ReadEvents), Of::Nothing, ""),
+    row("GET /v1/mesh/revocations", Everybody, Of::Nothing, ""),
+    row("POST /v1/mesh/settlements", May(A::TakeCommand), Of::Nothing, r#"{"papers": []}"#),
+    row("GET /v1/trust/notices/standings", May(A::ReadDevice), Of::Nothing, ""),
     row("GET /v1/calls/{id}", May(A::ReadCase), Of::Call, ""),
     row("POST /v1/cases/{id}/close", May(A::CloseCase), Of::Case, ""),
     row("GET /v1/cases/{id}/export", May(A::ExportCase), Of::Case, ""),
@@ -164,6 +182,7 @@ impl Row {
     pub fn path(&self, id: &str) -> String {
         let path = self.route.split_once(' ').unwrap().1;
         path.replace("{id}", id)
+            .replace("{did}", id)
             .replace("{kind}", "receipt")
             .replace("{log}", "genesis")
             .replace("{path}", "0/000")
@@ -181,12 +200,16 @@ impl Row {
             Of::Invoice => side.invoice.clone(),
             Of::Command => side.command.clone(),
             Of::Receipt => side.receipt.clone(),
+            Of::Node => side.device.node(),
         }
     }
 
     /// An id of the right kind that names nothing.
     fn nobodys(&self, side: &Side) -> String {
         let id = self.id(side);
+        if matches!(self.of, Of::Node) {
+            return NOBODYS_NODE.to_owned();
+        }
         id.split_once('_').map_or_else(String::new, |(prefix, _)| format!("{prefix}_{}", "0".repeat(32)))
     }
 }

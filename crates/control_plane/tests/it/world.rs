@@ -1,6 +1,8 @@
 //! Two customers with everything that can belong to one, made through the API.
 
+use desk::{MeshNode, MeshPath, MeshPathKind, MeshState};
 use device_link::{ASSERTION_TYPE, ENROLMENT_TYPE, EnrolmentToken, RESULT_TYPE};
+use mesh::NodeId;
 use observability::{Collector, HostFacts};
 use serde_json::{Value, json};
 use trust::{Envelope, KeyPair};
@@ -44,8 +46,39 @@ impl World {
         let technician = house.token("Tess", "technician", None).await;
         let a = Side::build(&house, "Bakery Weber").await;
         let b = Side::build(&house, "Garage Lind").await;
+        let nodes = vec![mesh_node(&house, &a), mesh_node(&house, &b)];
+        house.desk.publish_mesh(picture(&house, nodes)).await.unwrap();
         Self { house, technician, a, b }
     }
+}
+
+/// The node of a side's device, as the mesh shows it.
+pub fn mesh_node(house: &House, side: &Side) -> MeshNode {
+    MeshNode {
+        node: NodeId::of(&side.device.key.public()),
+        device: side.device.id.parse().unwrap(),
+        customer: Some(side.customer.parse().unwrap()),
+        name: "till-1".to_owned(),
+        capabilities: vec!["diagnose".to_owned()],
+        skills: vec!["diagnostics.probe".to_owned()],
+        reachable: true,
+        path: MeshPath {
+            kind: MeshPathKind::Direct,
+            hops: 0,
+            next_hop: None,
+            rtt_micros: Some(250),
+            clock_skew_ms: Some(-3),
+            why: None,
+        },
+        since: house.mint.now(),
+        last_seen: Some(house.mint.now()),
+    }
+}
+
+/// What the platform's node sees.
+pub fn picture(house: &House, nodes: Vec<MeshNode>) -> MeshState {
+    let me = NodeId::of(&KeyPair::from_secret(&[9; 32]).public());
+    MeshState { me, at: house.mint.now(), nodes, doctor: json!({"links": []}) }
 }
 
 /// A text of an answer.
@@ -70,6 +103,11 @@ pub async fn enrolment_secret(house: &House, customer: &str) -> String {
 }
 
 impl Device {
+    /// Its name in the mesh.
+    pub fn node(&self) -> String {
+        NodeId::of(&self.key.public()).to_string()
+    }
+
     pub async fn enrol(house: &House, customer: &str, name: &str) -> Self {
         let key = KeyPair::generate(house.mint.entropy());
         let secret = enrolment_secret(house, customer).await;

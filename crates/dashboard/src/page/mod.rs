@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod findings;
 mod invoices;
+mod mesh;
 mod names;
 mod overview;
 mod people;
@@ -29,6 +30,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/cases/{id}", get(case::page))
         .route("/devices", get(devices::page))
         .route("/devices/{id}", get(device::page))
+        .route("/mesh", get(mesh::page))
         .route("/findings", get(findings::page))
         .route("/receipts", get(receipts::page))
         .route("/invoices", get(invoices::page))

@@ -30,7 +30,13 @@ async fn every_asset_that_a_page_or_module_names_is_there_and_may_be_kept() {
     let browser = Browser::stranger(&house);
     let page = browser.page("/sign-in").await;
     let base = page.split("src=\"").nth(1).unwrap().split("/paint.js").next().unwrap();
-    let mut left = vec!["app.js".to_owned(), "app.css".into(), "sign-in.js".into(), "chart.js".into()];
+    let mut left = vec![
+        "app.js".to_owned(),
+        "app.css".into(),
+        "mesh.css".into(),
+        "sign-in.js".into(),
+        "chart.js".into(),
+    ];
     left.extend(
         ["icon.svg", "vendor/uplot/uPlot.iife.min.js", "vendor/uplot/uPlot.min.css"].map(str::to_owned),
     );

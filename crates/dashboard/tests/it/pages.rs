@@ -5,12 +5,13 @@ use desk::{NewCustomer, OpenCase};
 
 use crate::{device::House, seed, visit::Browser};
 
-const LISTS: [&str; 7] = ["/", "/cases", "/devices", "/findings", "/receipts", "/invoices", "/trust"];
+const LISTS: [&str; 8] =
+    ["/", "/cases", "/devices", "/mesh", "/findings", "/receipts", "/invoices", "/trust"];
 /// The page that only the operator's people have.
 const PEOPLE: &str = "/people";
 
 /// What every page has, whoever looks.
-fn assert_sound(page: &str, path: &str) {
+pub fn assert_sound(page: &str, path: &str) {
     assert_eq!(page.matches("<h1").count(), 1, "{path}: one h1");
     assert_eq!(page.matches("<main id=\"main\"").count(), 1, "{path}: one main");
     assert!(page.contains("<nav "), "{path}: a nav");

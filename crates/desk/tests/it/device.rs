@@ -108,6 +108,11 @@ impl Device {
         commands.len()
     }
 
+    /// The key that was made on it.
+    pub fn key(&self) -> &KeyPair {
+        &self.key
+    }
+
     /// Signs any result.
     pub fn sign(&self, result: &CommandResult) -> Envelope {
         Envelope::sign(RESULT_TYPE, result, &[&self.key]).unwrap()

@@ -10,6 +10,8 @@ mod federation;
 mod flow;
 mod home;
 mod keys;
+mod mesh;
+mod mesh_calls;
 mod mutation;
 mod people;
 mod rotation;

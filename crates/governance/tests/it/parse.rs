@@ -57,3 +57,34 @@ fn a_ceremony_with_a_changed_byte_is_refused_or_proposes_the_same() {
         }
     }
 }
+
+#[test]
+fn a_rotation_s_file_with_a_changed_byte_is_refused() {
+    let world = World::found();
+    let rotation = world.begin(crate::world::scheduled(KeyRole::Operator, 30));
+    world.run_with_crashes(&rotation);
+    let path = world.home().join(format!("governance/rotation-{}.json", rotation.id));
+    let bytes = std::fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        durable::write(&path, &changed, durable::Mode::Private).unwrap();
+        assert!(governance::rotations(world.home()).is_err(), "byte {at}");
+    }
+    // One from before files had a sum is read as it is.
+    let mut old: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("sum").is_some());
+    durable::write(&path, old.to_string().as_bytes(), durable::Mode::Private).unwrap();
+    assert_eq!(governance::rotations(world.home()).unwrap(), [world.kept(&rotation)]);
+}
+
+#[test]
+fn a_ceremony_under_the_name_of_another_rotation_is_refused() {
+    let world = World::found();
+    let rotation = world.begin(crate::world::scheduled(KeyRole::Operator, 30));
+    let stranger = world.with(|house| house.renewal()).unwrap();
+    let path = governance::ceremony_path(world.home(), &rotation.id);
+    durable::write(&path, &stranger.to_json(), durable::Mode::Public).unwrap();
+    let refused = world.with(|house| house.run(&mut rotation.clone())).unwrap_err().to_string();
+    assert!(refused.contains("another rotation"), "{refused}");
+}

@@ -166,18 +166,25 @@ async fn a_hundred_tasks_append_at_once_in_a_few_batches() {
     let tasks: Vec<_> = (0..100u64)
         .map(|i| {
             let log = log.clone();
-            tokio::spawn(async move { (i, numbers(&log.append(entries(i..i + 2)).await.unwrap())) })
+            // One entry, two or three.
+            let mine = entries(i..i + 1 + i % 3);
+            tokio::spawn(async move { (log.append(mine.clone()).await.unwrap(), mine) })
         })
         .collect();
     let mut all = Vec::new();
     for task in tasks {
-        let (i, got) = task.await.unwrap();
-        assert_eq!(got[1], got[0] + 1, "entries of one append lie side by side");
-        assert_eq!(log.entries(got[0], 2).unwrap(), entries(i..i + 2));
+        let (appended, mine) = task.await.unwrap();
+        let (got, first) = (numbers(&appended), appended[0].index);
+        assert_eq!(got, (first..first + mine.len() as u64).collect::<Vec<_>>(), "they lie side by side");
+        assert_eq!(log.entries(first, mine.len()).unwrap(), mine);
+        for (appended, entry) in appended.iter().zip(&mine) {
+            let verified = verify_tlog_proof(&appended.proof.render(), entry, log.vkey()).unwrap();
+            assert_eq!(verified.index, appended.index, "each caller has the proofs of its own entries");
+        }
         all.extend(got);
     }
     all.sort_unstable();
-    assert_eq!(all, (0..200).collect::<Vec<_>>());
+    assert_eq!(all, (0..199).collect::<Vec<_>>());
     let batches = fs::read_dir(home.path().join("tile/0/000.p")).unwrap().count();
     assert!(batches < 50, "{batches} batches for 100 appends");
     fsck(home.path(), log.vkey()).unwrap();

@@ -31,6 +31,21 @@ fn a_chain_survives_the_disk_and_speaks_to_people() {
 }
 
 #[test]
+fn a_root_statement_that_was_changed_or_lost_is_written_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let chain = House::new().chain();
+    chain.save(home.path()).unwrap();
+    let path = home.path().join(ROOT_STATEMENT_FILE);
+    let good = std::fs::read(&path).unwrap();
+    durable::write(&path, b"Fingerprint: another", Mode::Public).unwrap();
+    chain.restate(home.path()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), good);
+    std::fs::remove_file(&path).unwrap();
+    chain.restate(home.path()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), good);
+}
+
+#[test]
 fn the_fingerprint_is_what_common_tools_compute() {
     let chain = House::new().chain();
     let payload = chain.versions()[0].payload_unchecked().unwrap();

@@ -9,11 +9,14 @@ fn manifest() -> NodeManifest {
     let key = stranger().public();
     NodeManifest {
         device: mint.id(),
-        customer: mint.id(),
+        customer: Some(mint.id()),
         name: "front desk".to_owned(),
         public_key: key,
         did: did_key(&key),
         capabilities: vec!["scan".to_owned()],
+        agents: vec!["scanner".to_owned()],
+        skus: Vec::new(),
+        endpoints: Vec::new(),
         issued: at("2027-01-01"),
         expires: at("2028-01-01"),
     }
@@ -43,13 +46,17 @@ fn a_device_cannot_certify_itself() {
 #[test]
 fn a_manifest_that_contradicts_itself_is_not_certified() {
     let house = House::new();
-    let edits: [fn(&mut NodeManifest); 6] = [
+    let edits: [fn(&mut NodeManifest); 10] = [
         |m| m.did.push('1'),
         |m| m.public_key = House::new().key(KeyRole::Root).public(),
         |m| m.expires = m.issued,
         |m| m.name = "  ".to_owned(),
         |m| m.name = "n".repeat(MAX_NAME + 1),
         |m| m.capabilities = vec![String::new(); MAX_CAPABILITIES + 1],
+        |m| m.agents = vec!["a".repeat(MAX_OFFER + 1)],
+        |m| m.skus = vec![String::new(); MAX_OFFERS + 1],
+        |m| m.endpoints = vec![String::new(); MAX_ENDPOINTS + 1],
+        |m| m.capabilities = vec!["\0".repeat(MAX_CAPABILITY); MAX_CAPABILITIES],
     ];
     for (nth, edit) in edits.iter().enumerate() {
         let mut bad = manifest();
@@ -60,6 +67,15 @@ fn a_manifest_that_contradicts_itself_is_not_certified() {
         let verified = NodeManifest::verify(&signed, &house.registry, at("2027-06-01"));
         assert!(matches!(verified, Err(TrustError::Document(_))), "edit {nth}");
     }
+}
+
+#[test]
+fn what_a_manifest_does_not_name_is_not_written() {
+    let bare = NodeManifest { customer: None, agents: Vec::new(), capabilities: Vec::new(), ..manifest() };
+    let json = serde_json::to_value(&bare).unwrap();
+    let fields: Vec<&String> = json.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["capabilities", "device", "did", "expires", "issued", "name", "public_key"]);
+    assert_eq!(serde_json::from_value::<NodeManifest>(json).unwrap(), bare);
 }
 
 proptest! {

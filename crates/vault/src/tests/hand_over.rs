@@ -53,6 +53,24 @@ fn a_hand_over_ends_with_its_time() {
 }
 
 #[test]
+fn a_token_or_a_file_beside_it_that_says_something_else_is_refused() {
+    let (house, _, token, receiver) = wrapped();
+    let path = house.path(&format!("handed/{}.json", token.id()));
+    let file = std::fs::read_to_string(&path).unwrap();
+    let later = token.expires.to_string().replace("20", "21");
+    let write = |text: &str| durable::write(&path, text.as_bytes(), durable::Mode::Private).unwrap();
+    write(&file.replace(&token.expires.to_string(), &later));
+    assert!(why(&house, &token, &receiver).contains("another time"), "it would wait beyond its end");
+    write(&file);
+    for (said, other) in [(token.expires.to_string(), later), (receiver.to_string(), "nobody".to_owned())] {
+        let text = String::from_utf8(token.to_bytes().to_vec()).unwrap().replace(&said, &other);
+        let forged = Token::parse(text.as_bytes()).unwrap();
+        assert!(why(&house, &forged, &receiver).contains("another time or receiver"), "{other}");
+    }
+    house.sealed.unwrap(&token, &receiver, &actor(), &house.mint).unwrap();
+}
+
+#[test]
 fn the_token_of_another_hand_over_opens_nothing() {
     let (house, vault, token, receiver) = wrapped();
     let other = vault.wrap(&secret("a/b"), &receiver, 60, &actor(), &house.mint).unwrap();

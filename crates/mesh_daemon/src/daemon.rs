@@ -1,0 +1,454 @@
+//! The loop: what happened goes into the node with the time, what the node wants is carried out in order.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use echo_core::{Digest, Mint, Timestamp};
+use mesh::{
+    CallFailure, Input, Link, Node, NodeId, Outcome, Output, Sighting, Target, Ticket, Via,
+    event::{Event, Level},
+    news::News,
+    presence::Offering,
+};
+use mesh_link::{Endpoint, LinkEvent};
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+use trust::{Envelope, NodeManifest};
+
+use crate::{
+    book_folder::{BookFolder, BookFolderError},
+    report::{Report, report},
+};
+
+/// Requests of the program that wait for the node.
+const MAX_COMMANDS: usize = 256;
+/// What waits for the program. While so much waits, the node's outputs wait too; what the program says is still heard.
+const MAX_ASKS: usize = 256;
+/// How often the report is made anew.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// The longest pause between two looks at the node, whatever it says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a daemon needs.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the node's book is kept.
+    pub book: PathBuf,
+    /// What the node offers; empty: what its manifest names.
+    pub offers: Vec<Offering>,
+    /// Places to try, `host:port` or a gateway's URL each, beside what is found.
+    pub peers: Vec<String>,
+    /// The transport, with key, certificate, trust and clock.
+    pub link: mesh_link::Config,
+}
+
+/// What the program has to do.
+#[derive(Debug)]
+pub enum Ask {
+    /// A skill, once; then [`Daemon::executed`].
+    Execute {
+        /// The call.
+        call: Digest,
+        /// What to do.
+        skill: String,
+        /// What to do it on.
+        input: Value,
+        /// Who asks.
+        caller: Box<NodeManifest>,
+    },
+    /// Keep another node's pulses; then [`Daemon::pulses_kept`].
+    Pulses {
+        /// Whose.
+        from: NodeId,
+        /// Signed by it.
+        batch: Envelope,
+    },
+    /// Keep acknowledgements of notices; then [`Daemon::acks_kept`].
+    Acks {
+        /// Who brought them.
+        from: NodeId,
+        /// The acknowledgements.
+        acks: Vec<Envelope>,
+    },
+    /// Settle receipts; then [`Daemon::settled`].
+    Settle {
+        /// Whose.
+        from: NodeId,
+        /// Answers, calls and grants, in the same order.
+        answers: Vec<Envelope>,
+        /// The calls.
+        calls: Vec<Envelope>,
+        /// The grants.
+        grants: Vec<Envelope>,
+    },
+    /// This device's pulses are kept up to here: forget them.
+    PulsesKept(u64),
+    /// Save what was learned of trust.
+    Trust(News),
+}
+
+/// What the program says.
+#[derive(Debug)]
+enum Command {
+    Input(Box<Input>),
+    Call { call: Box<mesh::Call>, done: oneshot::Sender<CallResult> },
+}
+
+type CallResult = Result<(Value, Box<Envelope>), CallFailure>;
+
+/// Why there is no daemon.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The book.
+    #[error(transparent)]
+    Book(#[from] BookFolderError),
+    /// The transport.
+    #[error(transparent)]
+    Link(#[from] mesh_link::StartError),
+    /// Its own certificate does not hold.
+    #[error("this node's own manifest does not hold: {0}")]
+    Own(#[from] mesh::Refusal),
+}
+
+/// A running node. Cheap to clone; the node ends with the task of [`Daemon::start`].
+#[derive(Debug, Clone)]
+pub struct Daemon {
+    commands: mpsc::Sender<Command>,
+    reports: watch::Receiver<Arc<Report>>,
+    door: mesh_link::listener::Door,
+    listens: Option<SocketAddr>,
+}
+
+impl Daemon {
+    /// Starts the node. The third part is its task: it ends when `stopping` says so, after a good-bye to its neighbours.
+    pub async fn start(
+        options: Options,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<(Self, mpsc::Receiver<Ask>, impl Future<Output = ()> + Send), DaemonError> {
+        let mint = options.link.mint.clone();
+        let (book, kept) = BookFolder::open(&options.book)?;
+        let trust = options.link.trust.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let config = mesh::Config { offers: options.offers, memo: mesh::presence::Memo::default() };
+        let key = (*options.link.key).clone();
+        let certificate = options.link.certificate.clone();
+        let seed = u64::from_be_bytes(mint.bytes());
+        let mut node = Node::new(config, key, certificate, trust, kept, seed, mint.now())?;
+        let shared = options.link.trust.clone();
+        let gateways = options.link.gateways.clone();
+        let (endpoint, links) = Endpoint::start(options.link).await?;
+        for place in options.peers {
+            node.handle(mint.now(), Input::Sighted(Sighting { node: None, via: Via::Address, place }));
+        }
+        for place in gateways {
+            tracing::info!(gateway = %place, "the mesh uses this gateway");
+        }
+        let (commands, orders) = mpsc::channel(MAX_COMMANDS);
+        let (asks, asked) = mpsc::channel(MAX_ASKS);
+        let first = Arc::new(report(&node.view(mint.now()), endpoint.report(), mint.now()));
+        let (told, reports) = watch::channel(first);
+        let (door, listens) = (endpoint.door(), endpoint.listens_at());
+        let running = Running {
+            node,
+            endpoint,
+            book: Arc::new(book),
+            mint,
+            pending: VecDeque::new(),
+            told,
+            waiting: BTreeMap::new(),
+            tickets: 0,
+            shared,
+        };
+        Ok((Self { commands, reports, door, listens }, asked, running.run(links, orders, asks, stopping)))
+    }
+
+    /// Has a skill called, and waits for its answer until `deadline`.
+    pub async fn call(
+        &self,
+        target: Target,
+        skill: String,
+        input: Value,
+        grant: Envelope,
+        key: String,
+        deadline: Timestamp,
+    ) -> CallResult {
+        let (done, answer) = oneshot::channel();
+        // The loop gives the ticket.
+        let call = Box::new(mesh::Call { ticket: Ticket(0), target, skill, input, grant, key, deadline });
+        let gone = || CallFailure::Invalid("the mesh has stopped".to_owned());
+        self.commands.send(Command::Call { call, done }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// What came of [`Ask::Execute`].
+    pub async fn executed(&self, call: Digest, outcome: Outcome) {
+        self.input(Input::Executed { call, outcome }).await;
+    }
+
+    /// The oldest pulses of this device, signed, up to this number.
+    pub async fn pulses(&self, batch: Envelope, up_to: u64) {
+        self.input(Input::Pulses { batch, up_to }).await;
+    }
+
+    /// The same from outside of the event loop. Where there is no room it is left out: the pulses stay where they are.
+    pub fn offer_pulses(&self, batch: Envelope, up_to: u64) {
+        let _ = self.commands.try_send(Command::Input(Box::new(Input::Pulses { batch, up_to })));
+    }
+
+    /// [`Daemon::trust`] from outside of the event loop. Where there is no room it is left out: neighbours tell it too.
+    pub fn offer_trust(&self, news: News) {
+        let _ = self.commands.try_send(Command::Input(Box::new(Input::Trust(news))));
+    }
+
+    /// The pulses of [`Ask::Pulses`] are durable.
+    pub async fn pulses_kept(&self, from: NodeId, up_to: u64) {
+        self.input(Input::PulsesKept { from, up_to }).await;
+    }
+
+    /// The acknowledgements of [`Ask::Acks`] are durable.
+    pub async fn acks_kept(&self, from: NodeId, notices: Vec<Digest>) {
+        self.input(Input::AcksKept { from, notices }).await;
+    }
+
+    /// The calls of [`Ask::Settle`] are settled, or refused for good.
+    pub async fn settled(&self, from: NodeId, calls: Vec<Digest>) {
+        self.input(Input::Settled { from, calls }).await;
+    }
+
+    /// The program learned of trust by another way.
+    pub async fn trust(&self, news: News) {
+        self.input(Input::Trust(news)).await;
+    }
+
+    /// The newest report, at most a second or two old.
+    pub fn report(&self) -> Arc<Report> {
+        self.reports.borrow().clone()
+    }
+
+    /// Changes with every report.
+    pub fn reports(&self) -> watch::Receiver<Arc<Report>> {
+        self.reports.clone()
+    }
+
+    /// Where it takes offers itself.
+    pub fn listens_at(&self) -> Option<SocketAddr> {
+        self.listens
+    }
+
+    /// Where offers are handed in, for the program's own web server.
+    pub fn door(&self) -> mesh_link::listener::Door {
+        self.door.clone()
+    }
+
+    async fn input(&self, input: Input) {
+        // A node that has stopped needs to hear nothing.
+        let _ = self.commands.send(Command::Input(Box::new(input))).await;
+    }
+}
+
+/// What the loop wakes up for.
+enum Turn<'a> {
+    Link(LinkEvent),
+    Order(Command),
+    /// The program can take what waits for it.
+    Room(mpsc::Permit<'a, Ask>),
+    Tick,
+    End,
+}
+
+/// Everything the loop holds.
+struct Running {
+    node: Node,
+    endpoint: Endpoint,
+    book: Arc<BookFolder>,
+    mint: Mint,
+    /// What the program has not taken yet.
+    pending: VecDeque<Ask>,
+    told: watch::Sender<Arc<Report>>,
+    waiting: BTreeMap<Ticket, oneshot::Sender<CallResult>>,
+    tickets: u64,
+    shared: Arc<std::sync::RwLock<mesh::Trust>>,
+}
+
+impl Running {
+    async fn run(
+        mut self,
+        mut links: mpsc::Receiver<LinkEvent>,
+        mut orders: mpsc::Receiver<Command>,
+        asks: mpsc::Sender<Ask>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let mut report_at = Instant::now();
+        loop {
+            self.carry_out().await;
+            if Instant::now() >= report_at {
+                report_at = Instant::now() + REPORT_EVERY;
+                self.tell();
+            }
+            let due = self.pause().min(report_at);
+            let waits = !self.pending.is_empty();
+            let turn = tokio::select! {
+                event = links.recv() => event.map_or(Turn::End, Turn::Link),
+                order = orders.recv() => order.map_or(Turn::End, Turn::Order),
+                room = asks.reserve(), if waits => room.map_or(Turn::End, Turn::Room),
+                () = sleep_until(due) => Turn::Tick,
+                _ = stopping.wait_for(|stop| *stop) => Turn::End,
+            };
+            match turn {
+                Turn::Link(event) => self.happened(event),
+                Turn::Order(order) => self.ordered(order),
+                Turn::Room(room) => {
+                    if let Some(ask) = self.pending.pop_front() {
+                        room.send(ask);
+                    }
+                }
+                Turn::Tick => self.node.handle(self.mint.now(), Input::Tick),
+                Turn::End => break,
+            }
+        }
+        self.node.handle(self.mint.now(), Input::Leave);
+        self.carry_out().await;
+        // The good-byes leave with the next turn of the transport.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    /// When the node wants to be looked at again.
+    fn pause(&self) -> Instant {
+        let wait = self.mint.now().duration_until(self.node.deadline());
+        let wait = Duration::try_from(wait).unwrap_or(Duration::ZERO);
+        Instant::now() + wait.min(LONGEST_PAUSE)
+    }
+
+    fn happened(&mut self, event: LinkEvent) {
+        let now = self.mint.now();
+        let input = match event {
+            LinkEvent::Up { link, admitted, tried } => {
+                let mesh::Admitted { node, manifest, certificate, .. } = *admitted;
+                if let Some(place) = tried {
+                    self.node.handle(now, Input::Attempted { place, found: Some(node) });
+                }
+                Input::Up { link, manifest: Box::new(manifest), certificate: Box::new(certificate) }
+            }
+            LinkEvent::Down { link, why } => Input::Down { link, why },
+            LinkEvent::Received { link, stream, binary, bytes } => {
+                Input::Received { link, stream, binary, bytes }
+            }
+            LinkEvent::Measured { link, rtt_micros, relayed } => {
+                Input::Measured { link, rtt_micros, relayed }
+            }
+            LinkEvent::Sighted(sighting) => Input::Sighted(sighting),
+            LinkEvent::Refused { node, place, code, reason, .. } => {
+                Input::Refused { who: node, place, code, reason }
+            }
+            LinkEvent::Failed { place, why } => {
+                tracing::debug!(%place, %why, "an attempt to connect came to nothing");
+                Input::Attempted { place, found: None }
+            }
+            LinkEvent::News(news) => Input::Trust(*news),
+        };
+        self.node.handle(now, input);
+    }
+
+    fn ordered(&mut self, order: Command) {
+        let now = self.mint.now();
+        match order {
+            Command::Input(input) => self.node.handle(now, *input),
+            Command::Call { mut call, done } => {
+                self.tickets += 1;
+                call.ticket = Ticket(self.tickets);
+                self.waiting.insert(call.ticket, done);
+                self.node.handle(now, Input::Call(*call));
+            }
+        }
+    }
+
+    async fn carry_out(&mut self) {
+        while self.pending.len() < MAX_ASKS
+            && let Some(output) = self.node.poll()
+        {
+            match output {
+                Output::Keep(entry) => self.keep(*entry).await,
+                Output::Forget(call) => self.book.forget(&call),
+                Output::Send { link, stream, binary, bytes } => {
+                    if let Err(full) = self.endpoint.send(link, stream, binary, bytes) {
+                        self.shut(link, &full.to_string());
+                    }
+                }
+                Output::Disconnect { link, reason } => self.endpoint.disconnect(link, &reason),
+                Output::Connect(sighting) => self.connect(sighting),
+                Output::Ended { ticket, result } => {
+                    if let Some(done) = self.waiting.remove(&ticket) {
+                        // Whoever asked may have given up.
+                        let _ = done.send(result);
+                    }
+                }
+                Output::Event(event) => log(&event),
+                Output::Trust(news) => {
+                    let mut shared = self.shared.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    *shared = self.node.trust().clone();
+                    drop(shared);
+                    self.pending.push_back(Ask::Trust(news));
+                }
+                Output::Execute { call, skill, input, caller } => {
+                    self.pending.push_back(Ask::Execute { call, skill, input, caller });
+                }
+                Output::Pulses { from, batch } => self.pending.push_back(Ask::Pulses { from, batch: *batch }),
+                Output::PulsesKept { up_to } => self.pending.push_back(Ask::PulsesKept(up_to)),
+                Output::Acks { from, acks } => self.pending.push_back(Ask::Acks { from, acks }),
+                Output::Settle { from, answers, calls, grants } => {
+                    self.pending.push_back(Ask::Settle { from, answers, calls, grants });
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, sighting: Sighting) {
+        let place = sighting.place.clone();
+        if !self.endpoint.connect(sighting) {
+            self.node.handle(self.mint.now(), Input::Attempted { place, found: None });
+        }
+    }
+
+    /// A stream that is full belongs to a neighbour that reads too slowly: it comes back, and gets what it missed.
+    fn shut(&mut self, link: Link, why: &str) {
+        tracing::debug!(?link, %why, "a link is shut");
+        self.endpoint.disconnect(link, why);
+    }
+
+    /// Later outputs rest on this one: what cannot be kept must not be answered. So the mesh waits, and tries again.
+    async fn keep(&self, entry: mesh::book::Entry) {
+        let book = Arc::clone(&self.book);
+        let call = entry.call;
+        loop {
+            let (book, entry) = (Arc::clone(&book), entry.clone());
+            let kept = tokio::task::spawn_blocking(move || book.keep(&entry)).await;
+            let why = match kept {
+                Ok(Ok(())) => return,
+                Ok(Err(why)) => why.to_string(),
+                Err(why) => why.to_string(),
+            };
+            tracing::error!(%call, %why, "a call cannot be kept: the mesh waits until it can");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn tell(&mut self) {
+        let now = self.mint.now();
+        self.told.send_replace(Arc::new(report(&self.node.view(now), self.endpoint.report(), now)));
+    }
+}
+
+fn log(event: &Event) {
+    match event.level() {
+        Level::Info => tracing::info!("{event}"),
+        Level::Warn => tracing::warn!("{event}"),
+        Level::Error => tracing::error!("{event}"),
+    }
+}

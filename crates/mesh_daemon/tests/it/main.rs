@@ -1,0 +1,107 @@
+//! Two and three daemons on loopback, with real sockets and files.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its set-up too")]
+
+mod house;
+
+use std::time::Duration;
+
+use mesh::{CallFailure, NodeId, Outcome, Target};
+use mesh_daemon::{Ask, BookFolder};
+use serde_json::{Value, json};
+
+use crate::house::{House, Running, eventually};
+
+const KEY: &str = "3d1f0f3c-7e0a-4f5e-9a37-0c6a8f3b1d22";
+const OTHER_KEY: &str = "9b2a6f0e-54c1-4f0e-8a11-7d1c2b3a4f55";
+
+async fn call(from: &Running, to: NodeId, grant: &trust::Envelope, key: &str) -> Result<Value, CallFailure> {
+    let deadline = house::now().saturating_add(jiff::SignedDuration::from_secs(20)).unwrap();
+    let target = Target::Node(to);
+    let called = from.daemon.call(
+        target,
+        "diagnostics.probe".to_owned(),
+        json!({}),
+        grant.clone(),
+        key.to_owned(),
+        deadline,
+    );
+    called.await.map(|(output, _)| output)
+}
+
+/// Answers the next `count` asks for work, and says how many came.
+async fn work(running: &mut Running, count: usize) -> usize {
+    let mut done = 0;
+    while done < count {
+        let next = tokio::time::timeout(Duration::from_secs(20), running.asks.recv()).await;
+        if let Ok(Some(Ask::Execute { call, skill, .. })) = next {
+            assert_eq!(skill, "diagnostics.probe");
+            done += 1;
+            running.daemon.executed(call, Outcome::Done(json!({ "number": done }))).await;
+        }
+    }
+    done
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_answered_once_and_outlives_a_restart() {
+    let house = House::new();
+    let (anna, bert) = (house.device("anna"), house.device("bert"));
+    let mut there = house.start(&bert, &[]).await;
+    let here = house.start(&anna, &[there.place()]).await;
+    let grant = house.grant(anna.id());
+    let bert_id = bert.id();
+    eventually("anna is linked with bert", || !here.daemon.report().view.links.is_empty()).await;
+
+    let (first, worked) = tokio::join!(call(&here, bert_id, &grant, KEY), work(&mut there, 1));
+    assert_eq!((first.unwrap(), worked), (json!({ "number": 1 }), 1));
+    assert_eq!(call(&here, bert_id, &grant, KEY).await.unwrap(), json!({ "number": 1 }));
+    assert!(there.asks.try_recv().is_err(), "the same key was worked on twice");
+    let (second, _) = tokio::join!(call(&here, bert_id, &grant, OTHER_KEY), work(&mut there, 1));
+    assert_eq!(second.unwrap(), json!({ "number": 1 }), "another key is other work");
+
+    there.stop().await;
+    let place = here.place();
+    let mut again = house.start(&bert, &[place]).await;
+    eventually("bert is back", || again.daemon.report().view.links.len() == 1).await;
+    assert_eq!(call(&here, bert_id, &grant, KEY).await.unwrap(), json!({ "number": 1 }));
+    assert!(again.asks.try_recv().is_err(), "the book was forgotten at the restart");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_wait_for_a_platform_and_are_given_up_when_it_has_them() {
+    let house = House::new();
+    let (anna, bert, platform) = (house.device("anna"), house.device("bert"), house.platform());
+    let mut there = house.start(&bert, &[]).await;
+    let here = house.start(&anna, &[there.place()]).await;
+    eventually("anna is linked with bert", || !here.daemon.report().view.links.is_empty()).await;
+    let grant = house.grant(anna.id());
+    let (done, _) = tokio::join!(call(&here, bert.id(), &grant, KEY), work(&mut there, 1));
+    done.unwrap();
+    eventually("the call waits to be settled", || there.daemon.report().view.unsettled == 1).await;
+
+    let mut desk = house.start(&platform, &[there.place()]).await;
+    let settled = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            if let Some(Ask::Settle { from, answers, calls, grants }) = desk.asks.recv().await {
+                assert_eq!((from, answers.len(), grants.len()), (bert.id(), 1, 1));
+                return (from, calls.iter().map(mesh::digest_of).collect::<Vec<_>>());
+            }
+        }
+    });
+    let (from, calls) = settled.await.expect("the receipts never came");
+    desk.daemon.settled(from, calls).await;
+    eventually("nothing waits any more", || there.daemon.report().view.unsettled == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_entry_costs_one_call_and_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (book, entries) = BookFolder::open(folder.path()).unwrap();
+    assert!(entries.is_empty());
+    let bad = folder.path().join("00.json");
+    durable::write(&bad, b"{\"call\": 1", durable::Mode::Private).unwrap();
+    drop(book);
+    assert!(BookFolder::open(folder.path()).unwrap().1.is_empty());
+    assert!(!bad.exists() && folder.path().join("00.damaged").exists());
+}

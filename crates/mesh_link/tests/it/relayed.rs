@@ -1,0 +1,112 @@
+//! Links through a gateway, and from there to the straight path and back.
+
+use std::time::Duration;
+
+use mesh::{Stream, doctor::GatewayState};
+use mesh_link::LinkEvent;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    house::{House, PATIENCE, Up, send},
+    relay::Relay,
+};
+
+async fn behind(house: &House, relay: &Relay, seed: u8) -> Up {
+    let node = house.node(seed);
+    let mut config = house.config(&node);
+    config.gateways = vec![relay.url.clone()];
+    let up = Up::start(config).await;
+    up.endpoint.relay_only(true);
+    let until = Instant::now() + PATIENCE;
+    while !relay.has(node.id()) {
+        assert!(Instant::now() < until, "{:?}", up.endpoint.report());
+        sleep(Duration::from_millis(20)).await;
+    }
+    // The client hears of it a moment later.
+    sleep(Duration::from_millis(100)).await;
+    up
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_begins_on_the_relay_moves_to_the_straight_path_and_back_without_loss_or_doubles() {
+    let (house, relay) = (House::new(), Relay::start().await);
+    let (mut a, mut b) = (behind(&house, &relay, 31).await, behind(&house, &relay, 32).await);
+    let began = Instant::now();
+    a.look_behind(&relay.url, house.node(32).id());
+    let (link, other) = (a.link().await, b.link().await);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    b.endpoint.relay_only(false);
+    let reader = tokio::spawn(async move {
+        let mut next = 0u32;
+        loop {
+            let (_, bytes) = b.message().await;
+            if bytes == b"end" {
+                return (b, next);
+            }
+            assert_eq!(bytes, next.to_be_bytes());
+            next += 1;
+        }
+    });
+    let mut sent = 0u32;
+    for straight in [false, true, false, true] {
+        a.endpoint.relay_only(!straight);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < until, "{:#?}", a.endpoint.report());
+            send(&a.endpoint, link, Stream::Rpc, &sent.to_be_bytes()).await;
+            sent += 1;
+            sleep(Duration::from_millis(2)).await;
+            let mut there = false;
+            while let Ok(event) = a.events.try_recv() {
+                match event {
+                    LinkEvent::Measured { relayed, .. } => there |= relayed != straight,
+                    LinkEvent::Down { why, .. } => panic!("the link went down: {why}"),
+                    _ => {}
+                }
+            }
+            if there {
+                break;
+            }
+        }
+    }
+    send(&a.endpoint, link, Stream::Rpc, b"end").await;
+    let (b, received) = reader.await.unwrap();
+    assert_eq!(received, sent);
+    drop((b, other));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relayed_link_outlives_its_gateway_for_as_long_as_there_is_another_path() {
+    let (house, relay) = (House::new(), Relay::start().await);
+    let (mut a, mut b) = (behind(&house, &relay, 31).await, behind(&house, &relay, 32).await);
+    a.look_behind(&relay.url, house.node(32).id());
+    let link = a.link().await;
+    b.link().await;
+    a.endpoint.relay_only(false);
+    b.endpoint.relay_only(false);
+    a.measured(false).await;
+    let url = relay.url.clone();
+    drop(relay);
+    send(&a.endpoint, link, Stream::Telemetry, b"still here").await;
+    assert_eq!(b.message().await.1, b"still here");
+    let gateways = a.endpoint.report().gateways;
+    assert_eq!(gateways[0].url, url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_not_there_is_named_in_the_report() {
+    let house = House::new();
+    let mut config = house.config(&house.node(31));
+    config.gateways = vec!["ws://127.0.0.1:1".to_owned()];
+    let mut a = Up::start(config).await;
+    a.look_behind("ws://127.0.0.1:1", house.node(32).id());
+    let why =
+        a.wait("a failure", |e| if let LinkEvent::Failed { why, .. } = e { Some(why) } else { None }).await;
+    assert!(why.contains("gateway"), "{why}");
+    sleep(Duration::from_millis(1_200)).await;
+    let state = a.endpoint.report().gateways.remove(0).state;
+    assert!(
+        matches!(&state, GatewayState::Unreachable { why } if why.contains("no connection")),
+        "{state:?}"
+    );
+}
