@@ -27,7 +27,7 @@ class Story:
     """The steps, in order, on one field."""
 
     def __init__(self, f, programs, folder):
-        self.f = f
+        self.f, self.folder = f, folder
         self.hub, self.anna_host, self.bert_host = f.host("hub"), f.host("anna"), f.host("bert")
         self.platform = Platform(self.hub, programs, folder)
         self.anna = Device(self.anna_host, self.platform, folder)
@@ -83,6 +83,7 @@ class Story:
         self.together("no configuration", "direct")
         self.work("first")
         self.settled("first", 1)
+        self.through_the_gateway()
         self.cable()
         self.split()
         self.renumbered()
@@ -155,6 +156,25 @@ class Story:
             self.say("a call to bert is refused")
             return
         raise Wrong("a call to a revoked node was answered")
+
+    def through_the_gateway(self):
+        """A device that hears no multicast and was told of nobody: the platform's gateway is all that it knows."""
+        host = self.f.host("cleo")
+        self.f.drop_udp(host)
+        cleo = Device(host, self.platform, self.folder)
+        cleo.start("--mesh-no-multicast")
+
+        def relayed():
+            seen = cleo.sees("Echo", "anna")
+            return seen if seen and set(seen.values()) == {"relayed"} else None
+
+        try:
+            _, took = until("cleo reaches the platform and anna through the gateway alone", relayed)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}: {cleo.mesh('status')['view']}") from None
+        self.say("cleo knows the gateway alone: the platform and anna are reached through it", took)
+        cleo.process.terminate()
+        cleo.process.wait(30)
 
     def cable(self):
         self.f.cut(self.bert_host)

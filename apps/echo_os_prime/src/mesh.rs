@@ -4,10 +4,11 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Arc, RwLock},
+    time::Duration,
 };
 
 use control_plane::MoreMetrics;
-use desk::{Desk, DeskError, MeshNode, MeshPath, MeshPathKind, MeshState};
+use desk::{Desk, DeskError, MeshNode, MeshPath, MeshPathKind, MeshState, OwnNode};
 use echo_core::{Mint, Timestamp};
 use mesh::{News, NodeId, Outcome, Trust, relay::RELAY_PATH, view::MemberView};
 use mesh_daemon::{Ask, Daemon, Report};
@@ -17,13 +18,16 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
-use trust::TrustChain;
+use trust::{Envelope, TrustChain};
 use zeroize::Zeroizing;
 
 use crate::settings::MeshSettings;
 
 /// The most bytes of a file with TURN servers.
 const MAX_TURN: u64 = 16 * 1024;
+
+/// How often the certificate of the platform's own node is looked at. It is made anew weeks before it ends.
+const CERTIFY_EVERY: Duration = Duration::from_hours(24);
 
 /// The running node.
 pub struct Mesh {
@@ -58,6 +62,7 @@ pub async fn start(
         limits: Limits::default(),
     });
     let shared = Arc::new(RwLock::new(trust.clone()));
+    let certificate = own.certificate.clone();
     let mut link = mesh_link::Config::new(own.key, own.manifest, own.certificate, shared, Mint::system());
     link.bind = settings.udp;
     link.http_listen = Some(settings.listen);
@@ -78,6 +83,7 @@ pub async fn start(
     tracing::info!(node = %me, "the platform is a node of the mesh");
     tokio::spawn(answer(desk.clone(), daemon.clone(), asks));
     tokio::spawn(publish(desk.clone(), daemon.clone()));
+    tokio::spawn(certify(desk.clone(), daemon.clone(), settings.urls.clone(), certificate));
     tokio::spawn(revoke(desk.node_revocations_watch(), daemon, trust, told));
     let metrics = {
         let gateway = gateway.clone();
@@ -162,7 +168,7 @@ fn told<T>(from: &NodeId, what: &str, done: Result<T, DeskError>) -> Option<T> {
 
 /// Tells node and gateway of every newer list of revoked nodes.
 async fn revoke(
-    mut lists: watch::Receiver<Option<trust::Envelope>>,
+    mut lists: watch::Receiver<Option<Envelope>>,
     daemon: Daemon,
     mut trust: Trust,
     told: watch::Sender<Arc<Trust>>,
@@ -178,6 +184,29 @@ async fn revoke(
         told.send_replace(Arc::new(trust.clone()));
         daemon.trust(news).await;
     }
+}
+
+/// Has the node show each newer certificate of its own, for as long as the platform runs.
+async fn certify(desk: Desk, daemon: Daemon, urls: Vec<String>, mut shown: Envelope) {
+    loop {
+        tokio::time::sleep(CERTIFY_EVERY).await;
+        match newer(&desk, &urls, &shown).await {
+            Ok(Some(own)) => {
+                tracing::info!(until = %own.manifest.expires, "the platform's own node was certified anew");
+                shown = own.certificate.clone();
+                daemon.certificate(own.manifest, own.certificate).await;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "the platform's own node is not certified anew: tried again tomorrow");
+            }
+        }
+    }
+}
+
+/// The platform's own node, when its certificate is another than the one that is shown.
+async fn newer(desk: &Desk, urls: &[String], shown: &Envelope) -> Result<Option<OwnNode>, DeskError> {
+    Ok(Some(desk.own_node(urls).await?).filter(|own| own.certificate != *shown))
 }
 
 /// Hangs up each newer picture of the mesh.
@@ -254,5 +283,28 @@ fn path(member: &MemberView, report: &Report) -> MeshPath {
         rtt_micros: link.and_then(|link| link.rtt_micros),
         clock_skew_ms: link.and_then(|link| link.skew_millis),
         why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use desk::Options;
+    use echo_core::{ManualClock, OsEntropy};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_platform_that_runs_for_months_shows_a_newer_certificate_in_time() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+        let mint = Mint::new(clock.clone(), Arc::new(OsEntropy));
+        let desk = Desk::open(Options::new(home.path().to_owned(), mint)).await.unwrap().desk;
+        let first = desk.own_node(&[]).await.unwrap();
+        assert!(newer(&desk, &[], &first.certificate).await.unwrap().is_none(), "it is new");
+        clock.advance_millis(61 * 24 * 3_600 * 1_000);
+        let next = newer(&desk, &[], &first.certificate).await.unwrap().expect("it ends in 29 days");
+        assert!(next.manifest.expires > first.manifest.expires);
+        assert_eq!(next.node(), first.node());
+        assert!(newer(&desk, &[], &next.certificate).await.unwrap().is_none(), "it is shown already");
     }
 }

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, serve::ListenerExt as _};
 use desk::{Desk, Opened, Options};
 use echo_core::Mint;
+use rustix::net::sockopt;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinHandle,
@@ -23,6 +24,10 @@ use crate::{
 const THREADS: usize = 2;
 /// How long open requests have to end after a signal.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a connection may be silent before its other end is asked whether it is there. As much again, and it is shut.
+const SILENT: Duration = Duration::from_secs(30);
+/// How often it is asked.
+const PROBES: u32 = 3;
 /// How often telemetry is written and the time of commands is looked at.
 const TICK: Duration = Duration::from_secs(5);
 /// How often old answers and events are forgotten.
@@ -56,9 +61,10 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let (app, node) = app(&desk, settings.mesh.as_ref(), address, &stopping).await?;
     let chores = tokio::spawn(chores(desk.clone(), stopping.clone()));
     let timer = tokio::spawn(timer::run(desk.clone(), stopping.clone()));
-    // A relay's datagrams must not wait for one another (RFC 1122, section 4.2.3.4).
     let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
+        if let Err(error) = prepare(stream) {
+            tracing::debug!(%error, "a connection was gone before it began");
+        }
     });
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopped(stopping));
@@ -96,6 +102,17 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
         );
     }
     Ok((listener, address))
+}
+
+/// A relay's datagrams do not wait for one another (RFC 9293, section 3.7.4), and a device that was cut off or got another
+/// address without a word does not hold its connection for ever.
+fn prepare(stream: &TcpStream) -> Result<(), rustix::io::Errno> {
+    sockopt::set_tcp_nodelay(stream, true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, SILENT)?;
+    sockopt::set_tcp_keepintvl(stream, SILENT / PROBES)?;
+    sockopt::set_tcp_keepcnt(stream, PROBES)?;
+    sockopt::set_tcp_user_timeout(stream, u32::try_from(2 * SILENT.as_millis()).unwrap_or(u32::MAX))
 }
 
 /// All that is served, and the node of the mesh where there is one.

@@ -3,7 +3,7 @@
 use durable::DurableError;
 use echo_core::Timestamp;
 use mesh::News;
-use trust::{Registry, chain::MAX_CHAIN_BYTES};
+use trust::{Envelope, NodeManifest, Registry, chain::MAX_CHAIN_BYTES};
 
 use crate::{notice, platform::Ask, work::Worker};
 
@@ -37,6 +37,39 @@ impl Worker {
         let due = |at: Timestamp| now.abs_diff(at.as_second()) > NOTICE_SECONDS.unsigned_abs();
         if self.notices_asked.is_none_or(due) {
             self.renew_notices();
+            self.renew_manifest();
+        }
+    }
+
+    /// Fetches the device's manifest, which the platform certifies anew when it is about to end or when the issuer's key
+    /// was replaced; keeps it, and shows it to the mesh.
+    fn renew_manifest(&mut self) {
+        let now = self.time();
+        let Some(papers) = &mut self.papers else { return };
+        let answer = match self.member.ask(&Ask::get("/v1/device/manifest")) {
+            Ok(answer) => answer,
+            Err(why) => return tracing::debug!(%why, "the manifest could not be fetched"),
+        };
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(&answer) else {
+            return tracing::warn!("the platform's answer is no manifest");
+        };
+        if envelope == papers.identity.manifest {
+            return;
+        }
+        let believed =
+            self.pin.registry(now).and_then(|registry| NodeManifest::verify(&envelope, &registry, now));
+        match believed {
+            Ok(manifest) if manifest.public_key == self.key.public() && manifest.device == self.device => {
+                papers.identity.manifest = envelope.clone();
+                if let Err(why) = papers.home.save_identity(&papers.identity) {
+                    tracing::error!(%why, "the new manifest is not kept: it is fetched again at the next start");
+                }
+                if let Some(mesh) = &self.mesh {
+                    mesh.renew(manifest, envelope);
+                }
+            }
+            Ok(_) => tracing::error!("the platform sent the manifest of another device: the known one stays"),
+            Err(why) => tracing::warn!(%why, "the new manifest is not believed: the known one stays"),
         }
     }
 

@@ -82,7 +82,9 @@ impl Pin {
     pub(crate) fn follow(&mut self, versions: &[Envelope], now: Timestamp) -> Result<bool, PinError> {
         let mut chain = self.chain.clone();
         for version in versions {
-            chain.append(version.clone())?;
+            if !chain.versions().iter().any(|known| known.payload == version.payload) {
+                chain.append(version.clone())?;
+            }
         }
         self.renew(&chain.to_json(), now)
     }

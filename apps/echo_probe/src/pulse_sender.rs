@@ -101,9 +101,8 @@ impl Sender {
 
     /// Sends the oldest pulses. They stay in the buffer until the platform says that they are on its disk.
     fn send(&mut self) -> Result<Option<Duration>, SendError> {
-        if let Some(kept) = self.mesh.as_ref().map(|mesh| mesh.kept()) {
-            self.waiting.lock().acknowledge(kept)?;
-        }
+        let kept = self.mesh.as_ref().map_or(0, |mesh| mesh.kept());
+        self.forget(kept)?;
         // A device that lost its buffer would give old numbers to new pulses: the platform knows better.
         if self.is_new {
             let known = self.post(Vec::new())?;
@@ -117,9 +116,8 @@ impl Sender {
         match self.post(batch) {
             Ok(durable) => {
                 self.most = MAX_PULSES_PER_BATCH;
-                let mut buffer = self.waiting.lock();
-                buffer.acknowledge(durable)?;
-                let more = last.saturating_add(1) < buffer.next_seq();
+                self.forget(durable)?;
+                let more = last.saturating_add(1) < self.waiting.lock().next_seq();
                 Ok(more.then_some(if durable >= last { SHORT_PAUSE } else { PAUSE }))
             }
             Err(PlatformError::Refused { status, why }) if self.most > 1 => {
@@ -138,6 +136,14 @@ impl Sender {
                 Err(why.into())
             }
         }
+    }
+
+    /// Forgets the pulses that somebody keeps. Who keeps more than this device ever counted knew it before it lost its
+    /// folder: it goes on counting from there, or its new pulses would be taken for old ones.
+    fn forget(&self, kept: u64) -> Result<(), BufferError> {
+        let mut buffer = self.waiting.lock();
+        buffer.acknowledge(kept)?;
+        buffer.skip_to(kept.saturating_add(1))
     }
 
     /// Gives the oldest pulses to the mesh: somebody there may reach who keeps them.

@@ -32,7 +32,7 @@ use crate::{
     pulse_sender::Sender,
     show,
     stop::Stop,
-    work::Worker,
+    work::{Papers, Worker},
 };
 
 /// How long work that is under way may take to end once the program is told to stop. What takes longer is cut off,
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
     ));
     let mut worker = worker(&home, &identity, &member, machine, mint.clone())?;
     let mesh =
-        if options.mesh { Some(mesh(&folder, &identity, &worker, mint.clone(), options)?) } else { None };
+        if options.mesh { started(mesh(&folder, &identity, &worker, mint.clone(), options)) } else { None };
     worker.mesh = mesh.as_ref().map(|(mesh, _)| Arc::clone(mesh));
     let sender = sender(&home, &member, worker.mesh.clone(), mint.clone())?;
     let (told, taken) = sync_channel(1);
@@ -103,6 +103,11 @@ pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
     }
 }
 
+/// A mesh that cannot start costs the mesh: commands and pulses go on, and bring what it lacks.
+fn started<T>(mesh: Result<T, Failure>) -> Option<T> {
+    mesh.inspect_err(|why| tracing::error!(%why, "the mesh is off until the next start")).ok()
+}
+
 fn enrolled(folder: &Path) -> Result<Identity, Failure> {
     home::identity(folder)?.ok_or_else(|| {
         Failure::Failed(format!(
@@ -121,7 +126,7 @@ fn wait_for(thread: &thread::JoinHandle<()>) {
 }
 
 fn worker(
-    home: &Home,
+    home: &Arc<Home>,
     identity: &Identity,
     member: &Arc<Member>,
     machine: Machine,
@@ -150,6 +155,7 @@ fn worker(
         notices: Notices::load(home.path(TRUST))?,
         notices_asked: None,
         mesh: None,
+        papers: Some(Papers { home: Arc::clone(home), identity: identity.clone() }),
     })
 }
 

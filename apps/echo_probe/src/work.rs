@@ -17,6 +17,7 @@ use crate::{
     backoff::Backoff,
     care::TRUST_AGAIN_SECONDS,
     execute::{self, Hands},
+    home::{Home, Identity},
     journal::{self, Begun, Entry, Journal},
     mesh::Mesh,
     notice::Notices,
@@ -56,6 +57,15 @@ pub(crate) struct Worker {
     pub(crate) notices_asked: Option<Timestamp>,
     /// The mesh, where the device is a node of one.
     pub(crate) mesh: Option<Arc<Mesh>>,
+    /// Who the device is, and where that is kept.
+    pub(crate) papers: Option<Papers>,
+}
+
+/// Who the device is, and where that is kept.
+#[derive(Debug)]
+pub(crate) struct Papers {
+    pub(crate) home: Arc<Home>,
+    pub(crate) identity: Identity,
 }
 
 /// Why a round ended early.
@@ -334,6 +344,7 @@ mod tests {
             notices: Notices::load(folder.join(crate::notice::TRUST)).unwrap(),
             notices_asked: None,
             mesh: None,
+            papers: None,
         }
     }
 

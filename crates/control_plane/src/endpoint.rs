@@ -18,6 +18,7 @@ pub mod cosigned;
 pub mod customers;
 pub mod device;
 pub mod device_history;
+pub mod device_manifest;
 pub mod device_token;
 pub mod devices;
 pub mod document;

@@ -79,6 +79,7 @@ fn devices() -> OpenApiRouter<Shared> {
         .routes(routes!(e::devices::list_devices))
         .routes(routes!(e::device::read_device))
         .routes(routes!(e::device_history::read_history))
+        .routes(routes!(e::device_manifest::read_device_manifest))
         .routes(routes!(e::retire::retire_device))
         .routes(routes!(e::pulses::accept_pulses))
         .routes(routes!(e::commands::next_commands))

@@ -23,11 +23,6 @@ use crate::{
     work::{Owner, Work},
 };
 
-/// How long a device's certificate lives, in seconds: a year.
-const MANIFEST_SECONDS: i64 = 365 * 24 * 3600;
-/// What a device that runs `echo_probe` can do.
-const CAPABILITIES: [&str; 5] = ["diagnose", "scan", "plan", "apply", "diagnostics.probe"];
-
 /// What is needed for an enrolment token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,27 +137,13 @@ impl Work<'_> {
     ) -> Result<Device, DeskError> {
         let name = checked_name("name", &claim.name)?;
         let id: echo_core::DeviceId = self.id();
-        let manifest = NodeManifest {
-            device: id.clone(),
-            customer: Some(customer.clone()),
-            name: name.clone(),
-            public_key: claim.public_key,
-            did: did_key(&claim.public_key),
-            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
-            agents: Vec::new(),
-            skus: Vec::new(),
-            endpoints: Vec::new(),
-            issued: self.now,
-            expires: self.after(MANIFEST_SECONDS),
-        };
-        let issuer = self.desk.signer(Kind::DeviceManifest.signer())?;
-        let envelope = manifest.certify(issuer).map_err(|e| DeskError::invalid("claim", e))?;
+        let envelope = self.certify_device(&id, &customer, &name, claim.public_key)?;
         let device = Device {
             id: id.clone(),
             customer: customer.clone(),
             name,
             public_key: claim.public_key,
-            did: manifest.did,
+            did: did_key(&claim.public_key),
             manifest: envelope.clone(),
             state: DeviceState::Active,
             enrolled: self.now,

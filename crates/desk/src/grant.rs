@@ -23,7 +23,7 @@ use crate::{
 const MAX_CALLS: u32 = 200;
 /// The longest that a grant counts, in hours: 31 days.
 const MAX_HOURS: u32 = 31 * 24;
-/// The most grants of one case.
+/// The most grants of one case that calls are still left of.
 const MAX_GRANTS: usize = 100;
 
 /// What is needed for a grant.
@@ -59,7 +59,7 @@ pub struct GrantRecord {
     pub prices: Vec<GrantPrice>,
     /// How many calls were charged.
     pub used: u32,
-    /// How many came in that were not charged: beyond the grant, after the bill, not rightly signed.
+    /// How many came in with papers that hold and were not charged: failed, beyond the grant, after the bill.
     pub refused: u32,
     /// Whether calls are still to be expected.
     pub state: GrantState,
@@ -193,9 +193,10 @@ impl Work<'_> {
             .tx
             .all::<GrantRecord>(&Scope::Customer(case.customer.clone()), &Filter::in_state("open"))
             .await?;
-        if others.iter().filter(|other| other.grant.case == case.id).count() >= MAX_GRANTS {
+        let counts = |other: &&GrantRecord| other.grant.case == case.id && other.left(self.now) > 0;
+        if others.iter().filter(counts).count() >= MAX_GRANTS {
             return Err(DeskError::Conflict(format!(
-                "a case has at most {MAX_GRANTS} grants: use these first"
+                "a case has at most {MAX_GRANTS} grants at a time: use these first, or wait until one has ended"
             )));
         }
         let mut by_plan = None;

@@ -15,6 +15,7 @@ mod agent;
 mod call;
 mod case;
 mod case_flow;
+mod certificate;
 mod change_set;
 mod command;
 mod content;

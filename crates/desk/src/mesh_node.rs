@@ -12,8 +12,6 @@ use crate::{Desk, DeskError, Work, work::Owner};
 
 /// How long the certificate counts, in seconds: 90 days. A platform that is off for longer makes the next one at its start.
 const CERTIFIED_SECONDS: i64 = 90 * 24 * 3600;
-/// With so little left, in seconds, the next one is made: 30 days.
-const RENEW_SECONDS: i64 = 30 * 24 * 3600;
 /// What the platform's node can do for others: carry their datagrams, settle their receipts, keep their pulses.
 const CAPABILITIES: [&str; 3] = ["gateway", "pulses", "settle"];
 const NAME: &str = "Echo";
@@ -104,11 +102,10 @@ impl Work<'_> {
         key: &KeyPair,
         endpoints: &[String],
     ) -> Option<NodeManifest> {
-        NodeManifest::verify(&record.certificate, self.desk.registry(), self.now).ok().filter(|manifest| {
+        self.desk.lasting(&record.certificate, self.now).filter(|manifest| {
             manifest.public_key == key.public()
                 && manifest.endpoints == endpoints
                 && manifest.capabilities == CAPABILITIES
-                && manifest.expires > self.after(RENEW_SECONDS)
         })
     }
 

@@ -75,6 +75,14 @@ pub enum Refusal {
     /// Nothing pays for the call, or not any more, or not for this.
     #[error("the call is not paid for ({0}): ask the operator for a grant that does")]
     NotPaid(String),
+    /// The deadline of the call has passed, by the clock of the node that was called.
+    #[error(
+        "the call is too late, its deadline was {0}: ask again with a later one, or set the clock that is wrong"
+    )]
+    TooLate(Timestamp),
+    /// The node that was called does not do this.
+    #[error("this node does not offer {0}: ask one that does, `echo_cli mesh doctor` shows which")]
+    NotOffered(String),
     /// It is this node.
     #[error("it is this node itself: nothing is to be done")]
     Myself,
@@ -102,6 +110,8 @@ impl Refusal {
             Self::Malformed(_) => "malformed",
             Self::TooMany(_) => "too_many",
             Self::NotPaid(_) => "not_paid",
+            Self::TooLate(_) => "too_late",
+            Self::NotOffered(_) => "not_offered",
             Self::Myself => "myself",
             Self::OwnTrust(_) => "own_trust",
         }

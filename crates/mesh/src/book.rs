@@ -215,7 +215,7 @@ impl Book {
         self.entries.get(call).map(|known| known.call.from)
     }
 
-    /// The oldest calls that are to be settled, as many as one message holds, when it is time to bring them.
+    /// The calls that are to be settled and were not brought for longest, as many as one message holds, when it is time to bring them.
     pub fn settle_due(&mut self, now: Timestamp) -> Option<Body> {
         if self.settle_deadline().is_some_and(|at| now < at) {
             return None;
@@ -233,6 +233,11 @@ impl Book {
             return None;
         }
         self.settle_sent = Some(now);
+        for call in &calls {
+            if let Some(known) = self.entries.get_mut(&digest_of(call)) {
+                known.brought = Some(now);
+            }
+        }
         Some(Body::Settle { answers, calls, grants })
     }
 
@@ -320,10 +325,10 @@ impl Book {
             return no(format!("{} does not pay for {}", paid_by.id, call.skill));
         }
         if !self.skills.contains(&call.skill) {
-            return no(format!("this node does not offer {}", call.skill));
+            return Err(Refusal::NotOffered(call.skill.clone()));
         }
         if call.deadline <= now {
-            return no(format!("its deadline was {}", call.deadline));
+            return Err(Refusal::TooLate(call.deadline));
         }
         let spent = self.entries.values().filter(|known| known.spends(&call.grant)).count();
         if spent >= paid_by.most_calls as usize {
@@ -358,10 +363,11 @@ impl Book {
         self.keys.get(&(call.from, call.key.clone())).and_then(|name| self.entries.get(name))
     }
 
-    /// The calls to settle, oldest answer first.
+    /// The calls to settle: first those that were never brought, oldest answer first. So one that cannot be settled yet
+    /// holds up no other.
     fn to_settle(&self) -> Vec<&Known> {
         let mut waiting: Vec<&Known> = self.entries.values().filter(|known| known.is_unsettled()).collect();
-        waiting.sort_by_key(|known| (known.answered_at, known.entry.call));
+        waiting.sort_by_key(|known| (known.brought, known.answered_at, known.entry.call));
         waiting
     }
 

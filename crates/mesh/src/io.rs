@@ -134,6 +134,14 @@ pub enum Input {
         /// Who was found there, whether or not a link came of it.
         found: Option<NodeId>,
     },
+    /// An attempt that [`Output::Connect`] asked for has ended without a link: what [`Input::Attempted`] says when nobody was
+    /// found, for a gateway, behind which there are many.
+    Missed {
+        /// Where.
+        place: String,
+        /// Who was looked for.
+        node: Option<NodeId>,
+    },
     /// Somebody was refused at the door, or refused us.
     Refused {
         /// Who it was, as far as it is known.

@@ -112,6 +112,26 @@ impl Neighbours {
         Some((neighbour, last))
     }
 
+    /// A node has shown a newer certificate than the one with which its links came up: from now on that one counts.
+    pub(crate) fn certified_anew(
+        &mut self,
+        node: &NodeId,
+        realm: &Realm,
+        manifest: &Arc<NodeManifest>,
+        certificate: &Envelope,
+    ) {
+        let age = |manifest: &NodeManifest| (manifest.issued, manifest.expires);
+        for link in self.links_to(node) {
+            if let Some(neighbour) = self.links.get_mut(&link)
+                && neighbour.realm == *realm
+                && age(&neighbour.manifest) < age(manifest)
+            {
+                neighbour.manifest = Arc::clone(manifest);
+                neighbour.certificate = certificate.clone();
+            }
+        }
+    }
+
     pub(crate) fn get(&self, link: Link) -> Option<&Neighbour> {
         self.links.get(&link)
     }

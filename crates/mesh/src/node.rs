@@ -3,6 +3,7 @@
 //! The shell gives each [`Input`] with the time, takes every [`Output`] with [`Node::poll`], and gives [`Input::Tick`] at
 //! [`Node::deadline`]. Time never goes back: a shell takes it from a steady clock that it sets once.
 
+mod gateways;
 mod gossip;
 mod links;
 mod routed;
@@ -103,6 +104,7 @@ impl Node {
             sender: telemetry::Sender::default(),
             receiver: telemetry::Receiver::default(),
             ways: BTreeMap::new(),
+            given: services::Given::default(),
             due: now,
         };
         let mut node = Self {
@@ -153,22 +155,17 @@ impl Node {
         let now = self.now;
         match input {
             Input::Tick => {}
-            Input::Sighted(sighting) => {
-                self.places.sighted(now, sighting);
-                self.places_due = now;
-            }
+            Input::Sighted(sighting) => self.sighted(now, sighting),
             Input::Attempted { place, found } => {
                 self.places.ended(now, &place, found);
                 self.places_due = now;
             }
+            Input::Missed { place, node } => {
+                self.places.missed(now, &place, node);
+                self.places_due = now;
+            }
             Input::Refused { who, place, code, reason } => {
-                if let Some(node) = who {
-                    self.places.refused(now, &node);
-                }
-                // Some reasons pass in a moment.
-                if !["too_many", "replayed", "wrong_token", "not_for_me"].contains(&code.as_str()) {
-                    self.places.turned_away(now, &place);
-                }
+                self.turned_away(now, &place, who, &code);
                 let who = who.map_or(place, |node| node.to_string());
                 self.refused(now, who, code, reason);
             }
@@ -208,6 +205,7 @@ impl Node {
             self.care_due = after(now, CARE);
             self.drop_expired(now);
             self.prune(now);
+            self.look_behind_gateways(now);
         }
         self.tick_rooms(now);
         if self.places_due <= now {
@@ -227,7 +225,7 @@ impl Node {
         let known =
             Known { linked: neighbours.nodes(), realm: &realm, operator: self.realm == Realm::Operator };
         let due = self.places.due(now, &known);
-        let next = self.places.deadline(&known).unwrap_or(Timestamp::MAX);
+        let next = self.places.deadline(now, &known).unwrap_or(Timestamp::MAX);
         // Whatever is over its time is held back by the bound on attempts: ask again soon.
         self.places_due = next.max(after(now, Duration::from_millis(200)));
         for sighting in due {

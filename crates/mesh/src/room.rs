@@ -16,7 +16,7 @@ use crate::{
     membership::Members,
     presence::{Sealed, Table, renewal},
     route::{self, Way},
-    wire::{MAX_HEADS, MAX_RECORDS},
+    wire::{Head, MAX_HEADS, MAX_RECORDS},
 };
 
 /// The most realms that a node of the operator takes part in.
@@ -204,26 +204,19 @@ impl Room {
             .collect()
     }
 
-    /// The own heads in messages that each tell one part of all nodes.
-    pub(crate) fn heads(&self, ask: bool) -> Vec<Message> {
-        let heads = self.table.heads();
-        let parts = heads.chunks(MAX_HEADS).count();
-        let mut after = None;
-        let mut messages = Vec::with_capacity(parts.max(1));
-        for (number, part) in heads.chunks(MAX_HEADS).enumerate() {
-            let upto = if number + 1 == parts { None } else { part.last().map(|head| head.node) };
-            messages.push(Message::Heads { realm: self.tag, after, upto, heads: part.to_vec(), ask });
-            after = upto;
+    /// The own heads after `after` and up to `upto`, in messages that each tell one part of them.
+    pub(crate) fn heads(&self, after: Option<NodeId>, upto: Option<NodeId>, ask: bool) -> Vec<Message> {
+        let heads = self.table.heads(after, upto);
+        let mut parts: Vec<&[Head]> = heads.chunks(MAX_HEADS).collect();
+        let last = parts.pop().unwrap_or_default();
+        let (realm, mut begin) = (self.tag, after);
+        let mut messages = Vec::with_capacity(parts.len() + 1);
+        for part in parts {
+            let end = part.last().map(|head| head.node);
+            messages.push(Message::Heads { realm, after: begin, upto: end, heads: part.to_vec(), ask });
+            begin = end;
         }
-        if messages.is_empty() {
-            messages.push(Message::Heads {
-                realm: self.tag,
-                after: None,
-                upto: None,
-                heads: Vec::new(),
-                ask,
-            });
-        }
+        messages.push(Message::Heads { realm, after: begin, upto, heads: last.to_vec(), ask });
         messages
     }
 

@@ -1,12 +1,6 @@
 //! The loop: what happened goes into the node with the time, what the node wants is carried out in order.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use echo_core::{Digest, Mint, Timestamp};
 use mesh::{
@@ -15,7 +9,7 @@ use mesh::{
     news::News,
     presence::Offering,
 };
-use mesh_link::{Endpoint, LinkEvent};
+use mesh_link::{Endpoint, LinkEvent, place::Place};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -25,13 +19,14 @@ use trust::{Envelope, NodeManifest};
 
 use crate::{
     book_folder::{BookFolder, BookFolderError},
+    pending::Pending,
     report::{Report, report},
 };
 
 /// Requests of the program that wait for the node.
 const MAX_COMMANDS: usize = 256;
-/// What waits for the program. While so much waits, the node's outputs wait too; what the program says is still heard.
-const MAX_ASKS: usize = 256;
+/// What the program has been handed and has not looked at.
+const MAX_HANDED: usize = 256;
 /// How often the report is made anew.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// The longest pause between two looks at the node, whatever it says.
@@ -44,7 +39,7 @@ pub struct Options {
     pub book: PathBuf,
     /// What the node offers; empty: what its manifest names.
     pub offers: Vec<Offering>,
-    /// Places to try, `host:port` or a gateway's URL each, beside what is found.
+    /// Places to try beside what is found, `host:port` each. Gateways go into [`mesh_link::Config::gateways`].
     pub peers: Vec<String>,
     /// The transport, with key, certificate, trust and clock.
     pub link: mesh_link::Config,
@@ -100,6 +95,7 @@ pub enum Ask {
 enum Command {
     Input(Box<Input>),
     Call { call: Box<mesh::Call>, done: oneshot::Sender<CallResult> },
+    Certificate { manifest: Box<NodeManifest>, certificate: Box<Envelope> },
 }
 
 type CallResult = Result<(Value, Box<Envelope>), CallFailure>;
@@ -116,6 +112,14 @@ pub enum DaemonError {
     /// Its own certificate does not hold.
     #[error("this node's own manifest does not hold: {0}")]
     Own(#[from] mesh::Refusal),
+    /// A peer of the settings is no address.
+    #[error(transparent)]
+    Peer(#[from] mesh_link::place::NoPlace),
+    /// A peer of the settings is a gateway, which is the place of many nodes.
+    #[error(
+        "the peer `{0}` is a gateway: name it among the gateways; its node and those behind it are found there"
+    )]
+    PeerIsGateway(String),
 }
 
 /// A running node. Cheap to clone; the node ends with the task of [`Daemon::start`].
@@ -133,6 +137,7 @@ impl Daemon {
         options: Options,
         stopping: watch::Receiver<bool>,
     ) -> Result<(Self, mpsc::Receiver<Ask>, impl Future<Output = ()> + Send), DaemonError> {
+        options.peers.iter().try_for_each(|place| check_peer(place))?;
         let mint = options.link.mint.clone();
         let (book, kept) = BookFolder::open(&options.book)?;
         let trust = options.link.trust.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -151,7 +156,7 @@ impl Daemon {
             tracing::info!(gateway = %place, "the mesh uses this gateway");
         }
         let (commands, orders) = mpsc::channel(MAX_COMMANDS);
-        let (asks, asked) = mpsc::channel(MAX_ASKS);
+        let (asks, asked) = mpsc::channel(MAX_HANDED);
         let first = Arc::new(report(&node.view(mint.now()), endpoint.report(), mint.now()));
         let (told, reports) = watch::channel(first);
         let (door, listens) = (endpoint.door(), endpoint.listens_at());
@@ -160,7 +165,7 @@ impl Daemon {
             endpoint,
             book: Arc::new(book),
             mint,
-            pending: VecDeque::new(),
+            pending: Pending::default(),
             told,
             waiting: BTreeMap::new(),
             tickets: 0,
@@ -227,6 +232,18 @@ impl Daemon {
         self.input(Input::Trust(news)).await;
     }
 
+    /// This node was certified anew: neighbours are told, and whoever connects from now on sees it.
+    pub async fn certificate(&self, manifest: NodeManifest, certificate: Envelope) {
+        let (manifest, certificate) = (Box::new(manifest), Box::new(certificate));
+        let _ = self.commands.send(Command::Certificate { manifest, certificate }).await;
+    }
+
+    /// The same from outside of the event loop. Where there is no room it is left out: the next start reads it.
+    pub fn offer_certificate(&self, manifest: NodeManifest, certificate: Envelope) {
+        let (manifest, certificate) = (Box::new(manifest), Box::new(certificate));
+        let _ = self.commands.try_send(Command::Certificate { manifest, certificate });
+    }
+
     /// The newest report, at most a second or two old.
     pub fn report(&self) -> Arc<Report> {
         self.reports.borrow().clone()
@@ -263,14 +280,20 @@ enum Turn<'a> {
     End,
 }
 
+fn check_peer(place: &str) -> Result<(), DaemonError> {
+    match place.parse()? {
+        Place::Http { .. } => Ok(()),
+        Place::Gateway(url) => Err(DaemonError::PeerIsGateway(url)),
+    }
+}
+
 /// Everything the loop holds.
 struct Running {
     node: Node,
     endpoint: Endpoint,
     book: Arc<BookFolder>,
     mint: Mint,
-    /// What the program has not taken yet.
-    pending: VecDeque<Ask>,
+    pending: Pending,
     told: watch::Sender<Arc<Report>>,
     waiting: BTreeMap<Ticket, oneshot::Sender<CallResult>>,
     tickets: u64,
@@ -305,7 +328,7 @@ impl Running {
                 Turn::Link(event) => self.happened(event),
                 Turn::Order(order) => self.ordered(order),
                 Turn::Room(room) => {
-                    if let Some(ask) = self.pending.pop_front() {
+                    if let Some(ask) = self.pending.take() {
                         room.send(ask);
                     }
                 }
@@ -344,12 +367,13 @@ impl Running {
                 Input::Measured { link, rtt_micros, relayed }
             }
             LinkEvent::Sighted(sighting) => Input::Sighted(sighting),
-            LinkEvent::Refused { node, place, code, reason, .. } => {
-                Input::Refused { who: node, place, code, reason }
+            // Nobody signs a refusal of us: whoever sits at that address may have said it.
+            LinkEvent::Refused { node, place, code, reason, by_us } => {
+                Input::Refused { who: node.filter(|_| by_us), place, code, reason }
             }
-            LinkEvent::Failed { place, why } => {
+            LinkEvent::Failed { node, place, why } => {
                 tracing::debug!(%place, %why, "an attempt to connect came to nothing");
-                Input::Attempted { place, found: None }
+                Input::Missed { place, node }
             }
             LinkEvent::News(news) => Input::Trust(*news),
         };
@@ -366,13 +390,15 @@ impl Running {
                 self.waiting.insert(call.ticket, done);
                 self.node.handle(now, Input::Call(*call));
             }
+            Command::Certificate { manifest, certificate } => {
+                self.endpoint.renew(*manifest, (*certificate).clone());
+                self.node.handle(now, Input::Certificate(certificate));
+            }
         }
     }
 
     async fn carry_out(&mut self) {
-        while self.pending.len() < MAX_ASKS
-            && let Some(output) = self.node.poll()
-        {
+        while let Some(output) = self.node.poll() {
             match output {
                 Output::Keep(entry) => self.keep(*entry).await,
                 Output::Forget(call) => self.book.forget(&call),
@@ -394,25 +420,25 @@ impl Running {
                     let mut shared = self.shared.write().unwrap_or_else(std::sync::PoisonError::into_inner);
                     *shared = self.node.trust().clone();
                     drop(shared);
-                    self.pending.push_back(Ask::Trust(news));
+                    self.pending.put(Ask::Trust(news));
                 }
                 Output::Execute { call, skill, input, caller } => {
-                    self.pending.push_back(Ask::Execute { call, skill, input, caller });
+                    self.pending.put(Ask::Execute { call, skill, input, caller });
                 }
-                Output::Pulses { from, batch } => self.pending.push_back(Ask::Pulses { from, batch: *batch }),
-                Output::PulsesKept { up_to } => self.pending.push_back(Ask::PulsesKept(up_to)),
-                Output::Acks { from, acks } => self.pending.push_back(Ask::Acks { from, acks }),
+                Output::Pulses { from, batch } => self.pending.put(Ask::Pulses { from, batch: *batch }),
+                Output::PulsesKept { up_to } => self.pending.put(Ask::PulsesKept(up_to)),
+                Output::Acks { from, acks } => self.pending.put(Ask::Acks { from, acks }),
                 Output::Settle { from, answers, calls, grants } => {
-                    self.pending.push_back(Ask::Settle { from, answers, calls, grants });
+                    self.pending.put(Ask::Settle { from, answers, calls, grants });
                 }
             }
         }
     }
 
     fn connect(&mut self, sighting: Sighting) {
-        let place = sighting.place.clone();
+        let (node, place) = (sighting.node, sighting.place.clone());
         if !self.endpoint.connect(sighting) {
-            self.node.handle(self.mint.now(), Input::Attempted { place, found: None });
+            self.node.handle(self.mint.now(), Input::Missed { place, node });
         }
     }
 

@@ -11,6 +11,7 @@
 
 mod book_folder;
 mod daemon;
+mod pending;
 mod report;
 mod socket;
 

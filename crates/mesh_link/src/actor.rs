@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::{
     discovery::Discovery,
     endpoint::{Command, Config, LinkEvent, Parts, Shared},
+    gateways::SIGHTED_EVERY,
     history::History,
     identity::Identity,
     knock::Reply,
@@ -73,6 +74,8 @@ pub(crate) struct Actor {
     next: u64,
     paths: HashMap<(SocketAddr, SocketAddr), Link>,
     pub(crate) relays: Vec<RelayClient>,
+    /// The node of each gateway that is connected.
+    pub(crate) hubs: BTreeMap<usize, NodeId>,
     /// The gateway that each peer was last heard through.
     pub(crate) routes: HashMap<RawNode, usize>,
     pub(crate) seen: Seen,
@@ -110,6 +113,7 @@ impl Actor {
             next: 1,
             paths: HashMap::new(),
             relays: Vec::new(),
+            hubs: BTreeMap::new(),
             routes: HashMap::new(),
             seen: Seen::default(),
             limits: Limits::new(Instant::now()),
@@ -140,6 +144,7 @@ impl Actor {
         };
         let mut second = tokio::time::interval(Duration::from_secs(1));
         let mut addresses = tokio::time::interval(ADDRESSES_EVERY);
+        let mut sightings = tokio::time::interval(SIGHTED_EVERY);
         let (mut batch, mut commands) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
         while !self.forsaken {
             let deadline = self.deadline();
@@ -162,6 +167,7 @@ impl Actor {
                 () = tokio::time::sleep_until(deadline.into()) => self.ticks().await,
                 _ = addresses.tick() => self.look_at_addresses().await,
                 _ = second.tick() => self.second().await,
+                _ = sightings.tick() => self.sight_hubs().await,
             }
         }
         self.shut().await;
@@ -277,9 +283,9 @@ impl Actor {
     /// of the other: then it belongs to the one whose checks, which nobody else can sign, came in on it last.
     fn owner(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, bytes: &[u8]) -> Option<Link> {
         let known = self.paths.get(&(local, source)).copied();
-        if let Some(live) = known.and_then(|link| self.live.get(&link))
-            && (!is_stun(bytes) || live.session.accepts(now, local, source, bytes))
-        {
+        // A session takes whatever comes from where it sends to, also the checks of one that a node which crashed makes
+        // anew from the same address: those are the newest session's.
+        if !is_stun(bytes) && known.is_some_and(|link| self.live.contains_key(&link)) {
             return known;
         }
         let found = self.live.iter().rev().find(|(_, live)| live.session.accepts(now, local, source, bytes));
@@ -404,7 +410,8 @@ impl Actor {
             tracing::info!(node = ?live.node(), why, "link down");
             self.tell(LinkEvent::Down { link, why: why.to_owned() }).await;
         } else if live.mine {
-            self.tell(LinkEvent::Failed { place: live.place, why: why.to_owned() }).await;
+            let (node, place) = (live.wanted, live.place);
+            self.tell(LinkEvent::Failed { node, place, why: why.to_owned() }).await;
         }
     }
 
@@ -467,7 +474,7 @@ impl Actor {
     async fn connect(&mut self, sighting: Sighting) {
         if let Err(why) = self.begin(&sighting, None).await {
             self.history.of(sighting.node, &sighting.place).last_error = Some(why.clone());
-            self.tell(LinkEvent::Failed { place: sighting.place, why }).await;
+            self.tell(LinkEvent::Failed { node: sighting.node, place: sighting.place, why }).await;
         }
     }
 }

@@ -148,6 +148,8 @@ pub enum LinkEvent {
     },
     /// An attempt came to nothing.
     Failed {
+        /// Who was looked for there, when it was said.
+        node: Option<NodeId>,
         /// What was tried.
         place: String,
         /// Why, for people.

@@ -8,6 +8,8 @@ use mesh::{
     doctor::{Path, Peer},
 };
 
+use crate::place::is_gateway;
+
 /// The most peers and places that are remembered; the ones that were touched longest ago go first.
 pub const MAX_REMEMBERED: usize = 128;
 
@@ -29,7 +31,9 @@ impl History {
     pub(crate) fn of(&mut self, node: Option<NodeId>, place: &str) -> &mut Peer {
         self.touched += 1;
         let who = node.map_or_else(|| Who::Place(place.to_owned()), Who::Node);
-        let before = if node.is_some() { self.peers.remove(&Who::Place(place.to_owned())) } else { None };
+        // A gateway is the place of many.
+        let moves = node.is_some() && !is_gateway(place);
+        let before = if moves { self.peers.remove(&Who::Place(place.to_owned())) } else { None };
         if self.peers.len() >= MAX_REMEMBERED && !self.peers.contains_key(&who) {
             let oldest =
                 self.peers.iter().min_by_key(|(_, (touched, _))| *touched).map(|(who, _)| who.clone());
@@ -97,5 +101,9 @@ mod tests {
         let node = NodeId::of(&trust::KeyPair::from_secret(&[1; 32]).public());
         assert_eq!(history.of(Some(node), "10.0.0.1:1").last_error.as_deref(), Some("no answer"));
         assert_eq!(history.all().len(), 1);
+        history.of(None, "wss://gate.example/").last_error = Some("no signature".to_owned());
+        assert_eq!(history.of(Some(node), "wss://gate.example/").last_error.as_deref(), Some("no answer"));
+        let other = NodeId::of(&trust::KeyPair::from_secret(&[2; 32]).public());
+        assert_eq!(history.of(Some(other), "wss://gate.example/").last_error, None, "it was somebody else");
     }
 }

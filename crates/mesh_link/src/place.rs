@@ -26,6 +26,11 @@ pub fn stable(place: &str) -> &str {
     place.split_once('#').map_or(place, |(_, token)| token)
 }
 
+/// Whether this is a gateway, behind which there are many nodes.
+pub fn is_gateway(place: &str) -> bool {
+    place.starts_with("ws://") || place.starts_with("wss://")
+}
+
 /// Why a text is no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no place: write `host:port`, or a gateway's `wss://` address")]
@@ -39,7 +44,7 @@ impl std::str::FromStr for Place {
         if text.len() > MAX_PLACE {
             return Err(fail());
         }
-        if text.starts_with("ws://") || text.starts_with("wss://") {
+        if is_gateway(text) {
             return Ok(Self::Gateway(text.to_owned()));
         }
         let (hosts, token) = match text.split_once('#') {

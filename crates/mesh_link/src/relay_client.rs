@@ -41,8 +41,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(40);
 /// What comes from a gateway.
 #[derive(Debug)]
 pub enum FromGateway {
-    /// The login was taken.
-    Up,
+    /// The login was taken by the gateway of this node.
+    Up(NodeId),
     /// The connection is gone.
     Down,
     /// A datagram.
@@ -138,9 +138,9 @@ impl Keeper {
         let mut wait = BACKOFF.0;
         loop {
             let end = match timeout(CONNECT_TIME, self.connect()).await {
-                Ok(Ok(socket)) => {
+                Ok(Ok((socket, gateway))) => {
                     wait = BACKOFF.0;
-                    if !self.tell(FromGateway::Up).await {
+                    if !self.tell(FromGateway::Up(gateway)).await {
                         return;
                     }
                     let why = self.carry(socket, &mut queue).await;
@@ -177,7 +177,7 @@ impl Keeper {
         self.needs.events.send((self.number, what)).await.is_ok()
     }
 
-    async fn connect(&self) -> Result<Socket, GatewayState> {
+    async fn connect(&self) -> Result<(Socket, NodeId), GatewayState> {
         let away = |why: String| GatewayState::Unreachable { why };
         let target = Target::of(&self.url).map_err(away)?;
         let tcp = TcpStream::connect((target.host.as_str(), target.port))
@@ -200,7 +200,7 @@ impl Keeper {
         self.log_in(socket, &target.url).await
     }
 
-    async fn log_in(&self, mut socket: Socket, url: &str) -> Result<Socket, GatewayState> {
+    async fn log_in(&self, mut socket: Socket, url: &str) -> Result<(Socket, NodeId), GatewayState> {
         let away = |why: &str| GatewayState::Unreachable { why: why.to_owned() };
         let identity = &self.needs.identity;
         loop {
@@ -220,9 +220,10 @@ impl Keeper {
                     let sent = socket.send(Message::binary(frame)).await;
                     sent.map_err(|e| away(&format!("the connection broke at the login: {e}")))?;
                 }
-                Frame::Welcome { observed, .. } => {
+                Frame::Welcome { gateway, observed } => {
+                    let gateway = NodeId::from_bytes(&gateway).map_err(|e| away(&e.to_string()))?;
                     self.set(GatewayState::Connected { observed: Some(observed) });
-                    return Ok(socket);
+                    return Ok((socket, gateway));
                 }
                 Frame::Refused { code, reason } => {
                     return Err(GatewayState::Refused { code: code.to_owned(), reason: reason.to_owned() });

@@ -24,7 +24,7 @@ use crate::{
     knock::{self, Reply},
     listener::Knock,
     live::{Early, Live, Stage},
-    place::{Place, stable},
+    place::{Place, is_gateway, stable},
     session::Session,
 };
 
@@ -40,6 +40,9 @@ impl Actor {
     pub(crate) async fn begin(&mut self, sighting: &Sighting, lacks: Option<u64>) -> Result<(), String> {
         let place: Place = sighting.place.parse().map_err(|e: crate::place::NoPlace| e.to_string())?;
         let node = sighting.node.or_else(|| self.places.get(stable(&sighting.place)).copied());
+        if let (Place::Gateway(url), None) = (&place, node) {
+            return Err(no_node(url));
+        }
         if node == Some(self.identity.node()) || self.is_under_way(node, &sighting.place) {
             return Ok(());
         }
@@ -104,7 +107,7 @@ impl Actor {
                 Ok(())
             }
             Place::Gateway(url) => {
-                let node = node.ok_or("a gateway must be told which node is meant")?.bytes();
+                let node = node.ok_or_else(|| no_node(&url))?.bytes();
                 let known = self.relays.iter().position(|relay| relay.url() == url && relay.is_up());
                 let any = || self.relays.iter().position(crate::relay_client::RelayClient::is_up);
                 let at = known.or_else(any).ok_or("no gateway is connected")?;
@@ -124,8 +127,9 @@ impl Actor {
     fn is_under_way(&self, node: Option<NodeId>, place: &str) -> bool {
         let now = Instant::now();
         self.live.values().any(|live| {
-            let same =
-                stable(&live.place) == stable(place) && live.mine || node.is_some() && live.node() == node;
+            // Behind one gateway there are many nodes; elsewhere one place is one node.
+            let same = !is_gateway(place) && stable(&live.place) == stable(place) && live.mine
+                || node.is_some() && live.node() == node;
             same && (!live.is_up() || live.session.heard_within(now, HEALTHY))
         })
     }
@@ -289,7 +293,7 @@ impl Actor {
             }
         };
         let node = admitted.node;
-        if self.places.len() < MAX_PLACES {
+        if live.gateway.is_none() && self.places.len() < MAX_PLACES {
             self.places.insert(stable(&place).to_owned(), node);
         }
         let peer = self.history.of(Some(node), &place);
@@ -452,6 +456,12 @@ fn claims(bytes: &[u8]) -> (SessionId, u64) {
         body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let session = value["session"].as_str().and_then(|text| text.parse().ok()).unwrap_or(SessionId([0; 16]));
     (session, value["registry"].as_u64().unwrap_or(u64::MAX))
+}
+
+fn no_node(url: &str) -> String {
+    format!(
+        "{url} is a gateway, and nobody said which node behind it is meant: name it among the gateways, not the peers"
+    )
 }
 
 /// A node behind a gateway has a bucket of its own, as an address has.

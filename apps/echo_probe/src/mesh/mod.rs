@@ -21,7 +21,7 @@ use ::mesh::{News, telemetry};
 use mesh_daemon::Daemon;
 use observability::Pulse;
 use tokio::sync::watch;
-use trust::KeyPair;
+use trust::{Envelope, KeyPair, NodeManifest};
 
 pub(crate) use command::run;
 pub(crate) use node::{revocations, start};
@@ -88,6 +88,11 @@ impl Mesh {
     /// Tells the node what the platform told of trust.
     pub(crate) fn tell(&self, news: News) {
         self.daemon.offer_trust(news);
+    }
+
+    /// Shows a newer manifest from now on.
+    pub(crate) fn renew(&self, manifest: NodeManifest, certificate: Envelope) {
+        self.daemon.offer_certificate(manifest, certificate);
     }
 
     /// Has the node say good-bye and end.

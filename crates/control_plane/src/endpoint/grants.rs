@@ -54,7 +54,7 @@ pub struct MeshGrant {
     pub prices: Vec<GrantPrice>,
     /// How many calls were charged.
     pub used: u32,
-    /// How many came in that were not charged.
+    /// How many came in with papers that hold and were not charged.
     pub refused: u32,
     /// Whether calls are still to be expected.
     pub state: GrantState,
@@ -134,7 +134,7 @@ pub(crate) async fn grant_calls(
     idempotency::answer(&shared.desk, &call, StatusCode::CREATED, granted).await
 }
 
-/// List the grants of a case, oldest first: at most 100.
+/// List the grants of a case, oldest first; calls are left of at most 100 of them.
 #[utoipa::path(
     get, path = "/v1/cases/{id}/grants", tag = "mesh", security(("bearer" = [])),
     params(("id" = Id, Path, description = "Of which case.")),

@@ -41,14 +41,15 @@ pub struct MeshPapers {
 /// The calls that need not be brought again.
 #[derive(ToSchema)]
 pub struct MeshSettled {
-    /// The digests of the calls' payloads: charged, known before, or refused for good.
+    /// The digests of the calls' payloads: charged, known before, refused for good, or brought with papers that do not
+    /// hold.
     pub calls: Vec<Digest>,
 }
 
 /// Bring calls that nodes made without the platform.
 ///
-/// Each is charged once, however often and by whomever it is brought. What does not hold, or is more than was granted, is
-/// refused for good and shown in the case.
+/// Each is charged once, however often and by whomever it is brought. What is more than was granted is refused for good
+/// and shown in the case. Papers that do not hold are dropped without a trace: the true ones may come after them.
 #[utoipa::path(
     post, path = "/v1/mesh/settlements", tag = "device", security(("bearer" = [])), request_body = MeshSettlementsBody,
     responses((status = 200, description = "Taken.", body = MeshSettled))

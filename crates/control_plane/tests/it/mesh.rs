@@ -8,7 +8,7 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest as _},
 };
-use trust::{Envelope, NodeRevocations};
+use trust::{Envelope, NodeManifest, NodeRevocations};
 
 use crate::{
     ask::ask,
@@ -140,6 +140,25 @@ async fn a_grant_is_priced_signed_listed_and_held() {
         let status = if field == "holder" { 404 } else { 422 };
         house.post(&path, &a.person, &bad).await.problem(status);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_reads_its_certificate_and_gets_the_next_one_in_time() {
+    let World { house, a, b, .. } = World::build().await;
+    let read = async |token: &str| {
+        let answer = house.get("/v1/device/manifest", token).await.expect(200);
+        let certificate: Envelope = serde_json::from_value(answer.clone()).unwrap();
+        (NodeManifest::verify(&certificate, house.desk.registry(), house.mint.now()).unwrap(), certificate)
+    };
+    let (first, certificate) = read(&a.device.token).await;
+    assert_eq!(first.device.to_string(), a.device.id);
+    assert_eq!(read(&a.device.token).await.1, certificate, "it lasts");
+    assert_eq!(read(&b.device.token).await.0.device.to_string(), b.device.id, "each its own");
+    house.clock.advance_millis(340 * 24 * 3_600_000);
+    let tokens = a.device.assert(&house, &a.device.assertion(&house)).await.expect(200);
+    let (next, _) = read(tokens["access_token"].as_str().unwrap()).await;
+    assert!(next.expires > first.expires);
+    assert_eq!(NodeManifest { issued: first.issued, expires: first.expires, ..next }, first);
 }
 
 #[tokio::test(flavor = "multi_thread")]

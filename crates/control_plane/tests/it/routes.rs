@@ -110,6 +110,7 @@ pub const ROWS: &[Row] = &[
         r#"{"holder": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK", "skills": ["diagnostics.probe"], "calls": 1, "hours": 1}"#,
     ),
     row("GET /v1/device/grants", May(A::TakeCommand), Of::Nothing, ""),
+    row("GET /v1/device/manifest", May(A::TakeCommand), Of::Nothing, ""),
     row("GET /v1/mesh/nodes", May(A::ReadDevice), Of::Nothing, ""),
     row("GET /v1/mesh/nodes/{did}", May(A::ReadDevice), Of::Node, ""),
     row("GET /v1/mesh/doctor", May(A::ReadMetrics), Of::Nothing, ""),

@@ -24,8 +24,14 @@ pub struct House {
 
 impl House {
     pub async fn found() -> Self {
+        Self::found_by(Mint::system()).await
+    }
+
+    /// As [`House::found`], by another clock.
+    pub async fn found_by(mint: Mint) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let Opened { desk, sign_in } = open(folder.path()).await;
+        let options = Options::new(folder.path().to_owned(), mint);
+        let Opened { desk, sign_in } = Desk::open(options).await.unwrap();
         let tokens = desk.sign_in(&sign_in.secret).await.unwrap();
         let operator = desk.authenticate(&tokens.access_token).await.unwrap();
         Self { folder, desk, operator }

@@ -9,7 +9,8 @@ use trust::{Envelope, KeyRole, NodeManifest, NodeRevocations, mesh_files::read_n
 
 use crate::{
     device::{Device, House, open},
-    rotation::rotate,
+    flow::settled_case,
+    rotation::{keystore, rotate},
 };
 
 fn node(device: &Device) -> NodeId {
@@ -41,7 +42,8 @@ async fn the_platforms_own_node_is_certified_once_and_anew_when_it_must_be() {
     assert_eq!(moved.manifest.endpoints, there);
     assert_eq!(moved.manifest.device, own.manifest.device);
     let house = meanwhile(house, |home| {
-        rotate(home, RotationKind::Scheduled, &[KeyRole::DeviceIssuer], 0);
+        // In its grace the old key counts on, and signs nothing more.
+        rotate(home, RotationKind::Scheduled, &[KeyRole::DeviceIssuer], 30);
     })
     .await;
     let again = house.desk.own_node(&there).await.unwrap();
@@ -55,6 +57,43 @@ async fn the_platforms_own_node_is_certified_once_and_anew_when_it_must_be() {
     for id in [device.to_owned(), format!("{device}-1"), format!("{device}-2")] {
         listed(id).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_device_is_certified_anew_by_the_issuers_next_key() {
+    let house = House::found().await;
+    let customer = house.customer("Anna").await;
+    let device = Device::enrol(&house, &customer).await;
+    let case = settled_case(&house, &device, &customer).await;
+    let first = house.desk.device_manifest(&device.principal).await.unwrap();
+    assert_eq!(read_nodes(house.folder.path()).unwrap(), std::slice::from_ref(&first));
+    let house = meanwhile(house, |home| {
+        rotate(home, RotationKind::Scheduled, &[KeyRole::DeviceIssuer], 30);
+    })
+    .await;
+    let (one, two) = tokio::join!(
+        house.desk.device_manifest(&device.principal),
+        house.desk.device_manifest(&device.principal)
+    );
+    let next = one.unwrap();
+    assert_eq!(two.unwrap(), next, "who asks at the same time gets the same one");
+    assert_eq!(house.desk.device_manifest(&device.principal).await.unwrap(), next);
+    assert_eq!(read_nodes(house.folder.path()).unwrap(), std::slice::from_ref(&next));
+    let today = keystore(house.folder.path()).signer(KeyRole::DeviceIssuer).unwrap().public();
+    let manifest: NodeManifest = next.verify(trust::manifest::NODE_MANIFEST_TYPE, &[today], 1).unwrap();
+    assert_eq!((&manifest.device, manifest.customer.as_ref()), (&device.id, Some(&customer)));
+    assert_eq!(manifest.public_key, device.key().public());
+    for (id, envelope) in [(device.id.to_string(), first), (format!("{}-1", device.id), next)] {
+        let view = house.desk.document(&house.operator, dossier::Kind::DeviceManifest, &id).await.unwrap();
+        assert_eq!(view.document.envelope, envelope);
+    }
+    let file = house.desk.export_case(&house.operator, &case).await.unwrap();
+    dossier::verify(&file, house.desk.root()).unwrap();
+
+    house.desk.device_manifest(&house.operator).await.expect_err("a person has none");
+    house.desk.retire_device(&house.call(), &device.id).await.unwrap();
+    let retired = house.desk.device_manifest(&device.principal).await;
+    assert!(matches!(retired, Err(desk::DeskError::Conflict(_))), "{retired:?}");
 }
 
 fn batch(device: &Device, seqs: std::ops::RangeInclusive<u64>) -> Envelope {

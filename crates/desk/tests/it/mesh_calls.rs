@@ -1,11 +1,13 @@
 //! Calls that two nodes made while the platform was out of reach: charged once, and only what was granted.
 
-use std::slice;
+use std::{slice, sync::Arc};
 
 use agents::Skill;
 use desk::{CaseState, DeskError, GrantRecord, GrantState, NewGrant, SkillCallState, TimelineKind};
 use dossier::Kind;
-use echo_core::{CaseId, CustomerId, Digest, Timestamp};
+use echo_core::{
+    CaseId, Clock as _, CustomerId, Digest, ManualClock, Mint, OsEntropy, SystemClock, Timestamp,
+};
 use mesh::{AnswerDoc, CallDoc, MeshReceipt, NodeId, Reply, digest_of};
 use serde_json::{Value, json};
 use trust::Envelope;
@@ -37,7 +39,10 @@ fn value_digest(value: &Value) -> Digest {
 
 impl Scene {
     async fn set() -> Self {
-        let house = House::found().await;
+        Self::at(House::found().await).await
+    }
+
+    async fn at(house: House) -> Self {
         let customer = house.customer("Anna").await;
         let caller = Device::enrol(&house, &customer).await;
         let executor = Device::enrol(&house, &customer).await;
@@ -211,10 +216,10 @@ async fn papers_that_do_not_hold_together_charge_nothing() {
     scene.bring(&scene.executor, &[swapped]).await.unwrap();
     let by_stranger = scene.papers_by(&grant, 3, Reply::Done(json!(1)), &stranger);
     scene.bring(&scene.executor, &[by_stranger]).await.unwrap();
-    assert_eq!(scene.counts().await, (0, 2));
+    assert_eq!(scene.counts().await, (0, 1), "only what was rightly signed is shown");
     // Another customer's device cannot even show that it knows of the grant.
     scene.bring(&stranger, &[scene.done(&grant, 4)]).await.unwrap();
-    assert_eq!(scene.counts().await, (0, 2));
+    assert_eq!(scene.counts().await, (0, 1));
     let mut forged = scene.done(&grant, 5);
     forged[2] = Envelope::sign(mesh::GRANT_TYPE, &grant.grant, &[stranger.key()]).unwrap();
     scene.bring(&scene.executor, &[forged]).await.unwrap();
@@ -222,6 +227,55 @@ async fn papers_that_do_not_hold_together_charge_nothing() {
     scene.house.desk.retire_device(&scene.house.call(), &stranger.id).await.unwrap();
     let gone = scene.bring(&stranger, &[scene.done(&grant, 6)]).await;
     assert!(matches!(gone, Err(DeskError::NotFound { .. })), "{gone:?}");
+}
+
+#[tokio::test]
+async fn bad_papers_of_a_call_do_not_keep_the_true_ones_out() {
+    let scene = Scene::set().await;
+    let grant = scene.grant(5).await;
+    let bad_of = |good: &Papers, n: u8| {
+        // Somebody who saw call and grant, with another answer of the executor, and with one that they signed themselves.
+        let mut forged = scene.papers(&grant, n, Reply::Done(json!({"fine": false})));
+        let payload = forged[0].payload_unchecked().unwrap();
+        forged[0] = Envelope::sign_bytes(mesh::ANSWER_TYPE, &payload, &[scene.caller.key()]);
+        let swapped = scene.done(&grant, n + 100)[0].clone();
+        [[forged[0].clone(), good[1].clone(), good[2].clone()], [swapped, good[1].clone(), good[2].clone()]]
+    };
+    let good = scene.done(&grant, 1);
+    let name = digest_of(&good[1]);
+    assert_eq!(scene.bring(&scene.caller, &bad_of(&good, 1)).await.unwrap(), [name]);
+    assert_eq!(scene.counts().await, (0, 0));
+    assert_eq!(scene.bring(&scene.executor, slice::from_ref(&good)).await.unwrap(), [name]);
+    assert_eq!(scene.counts().await, (1, 0));
+    scene.bring(&scene.caller, &bad_of(&good, 1)).await.unwrap();
+    scene.bring(&scene.caller, &[good]).await.unwrap();
+    assert_eq!(scene.counts().await, (1, 0), "charged once");
+
+    let second = scene.done(&grant, 2);
+    let [one, two] = bad_of(&second, 2);
+    let name = digest_of(&second[1]);
+    assert_eq!(
+        scene.bring(&scene.executor, &[one, two, second]).await.unwrap(),
+        [name],
+        "in one request too"
+    );
+    assert_eq!(scene.counts().await, (2, 0));
+    let now = scene.grant_now().await;
+    assert_eq!((now.used, now.refused), (2, 0));
+}
+
+#[tokio::test]
+async fn grants_that_have_ended_leave_room_for_others() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let scene = Scene::at(House::found_by(Mint::new(clock.clone(), Arc::new(OsEntropy))).await).await;
+    let new = || NewGrant { hours: 1, ..scene.new_grant(1) };
+    for _ in 0..100 {
+        scene.house.desk.grant(&scene.house.call(), &scene.case, new()).await.unwrap();
+    }
+    let refused = scene.house.desk.grant(&scene.house.call(), &scene.case, new()).await;
+    assert!(matches!(refused, Err(DeskError::Conflict(_))), "{refused:?}");
+    clock.advance_millis(3_600_000);
+    scene.house.desk.grant(&scene.house.call(), &scene.case, new()).await.unwrap();
 }
 
 #[tokio::test]

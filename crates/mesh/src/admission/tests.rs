@@ -160,6 +160,8 @@ fn every_refusal_has_a_word_of_its_own_and_says_what_to_do() {
         Refusal::Malformed("nothing".to_owned()),
         Refusal::TooMany("offers".to_owned()),
         Refusal::NotPaid("no grant".to_owned()),
+        Refusal::TooLate(at("2027-01-01")),
+        Refusal::NotOffered("scan".to_owned()),
         Refusal::Myself,
         Refusal::OwnTrust("expired".to_owned()),
     ];

@@ -16,6 +16,8 @@ pub(super) struct Known {
     input: Digest,
     pub(super) grant: Grant,
     pub(super) answered_at: Option<Timestamp>,
+    /// When it was last brought to be settled.
+    pub(super) brought: Option<Timestamp>,
     /// Whether there is something to charge.
     charged: bool,
     /// What it takes on disk, more or less.
@@ -44,7 +46,8 @@ impl Known {
     pub(super) fn of(entry: Entry, call: &CallDoc, grant: Grant) -> Self {
         let input = value_digest(&call.input);
         let call = CallDoc { key: call.key.clone(), skill: call.skill.clone(), input: Value::Null, ..*call };
-        let mut known = Self { entry, call, input, grant, answered_at: None, charged: false, bytes: 0 };
+        let mut known =
+            Self { entry, call, input, grant, answered_at: None, brought: None, charged: false, bytes: 0 };
         known.measure();
         known
     }

@@ -131,10 +131,12 @@ fn what_does_not_pay_is_refused_and_both_sides_know_why() {
     let call = two.call(|c| c.grant = Digest::of(b"other"));
     assert!(two.refusal(&call).contains("another grant"));
     let call = two.call(|c| c.deadline = at("2027-05-10"));
-    assert!(two.refusal(&call).contains("deadline"));
+    let refusal = two.refusal(&call);
+    assert!(refusal.contains("deadline") && !refusal.contains("paid"), "{refusal}");
     two.book = Book::open(two.b.key.clone(), BTreeSet::new(), Vec::new(), now()).book;
     let call = two.call(|_| {});
-    assert!(two.refusal(&call).contains("does not offer"));
+    let refusal = two.refusal(&call);
+    assert!(refusal.contains("does not offer") && !refusal.contains("paid"), "{refusal}");
     assert_eq!(two.book.size(), (0, 0), "what is refused is not kept");
 }
 
@@ -289,6 +291,25 @@ fn answered_calls_are_brought_until_they_are_settled() {
     assert_eq!(two.book.settled(&[entry.call]), [], "it is settled once");
     assert_eq!((two.book.settle_due(after(now(), 99)), two.book.unsettled()), (None, 0));
     assert!(matches!(two.receive(&call), Received::Known(_)));
+}
+
+#[test]
+fn calls_that_cannot_be_settled_hold_up_no_other() {
+    let mut two = two();
+    two.grant = two.house.grant(&two.a, 1, |g| g.most_calls = 100);
+    for nth in 0..=MAX_NEWS {
+        let call = two.call(|c| c.key = numbered(nth));
+        two.executed(&call);
+    }
+    let mut brought = BTreeSet::new();
+    for round in 0..2 {
+        let Some(Body::Settle { calls, .. }) = two.book.settle_due(after(now(), round * RESEND_SECONDS))
+        else {
+            panic!("nothing is brought in round {round}")
+        };
+        brought.extend(calls.iter().map(digest_of));
+    }
+    assert_eq!(brought.len(), MAX_NEWS + 1, "the platform has settled none, and was brought all");
 }
 
 #[test]

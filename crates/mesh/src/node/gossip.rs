@@ -87,7 +87,7 @@ impl Node {
             return self.fault(now, link, "a presence record for a realm that is not its own");
         }
         let first = room.table.get(&record.node).is_none();
-        match room.table.hear(now, Arc::clone(sealed), manifest, realm) {
+        match room.table.hear(now, Arc::clone(sealed), Arc::clone(&manifest), realm.clone()) {
             Heard::Known => {}
             Heard::Full => {
                 let realm = room.realm.clone();
@@ -104,8 +104,9 @@ impl Node {
                     room.lose_way();
                 }
                 self.routes_changed(now);
+                self.neighbours.certified_anew(&record.node, &realm, &manifest, &record.certificate);
                 if first {
-                    self.places_due = now;
+                    self.new_member(now, record.node, &realm);
                 }
             }
         }
@@ -137,7 +138,7 @@ impl Node {
     pub(super) fn summary(&mut self, link: Link, realm: RealmTag, digest: Digest) {
         let Some(room) = self.common_room(link, realm) else { return };
         if room.table.digest() != digest {
-            for message in room.heads(true) {
+            for message in room.heads(None, None, true) {
                 self.say(link, &message);
             }
         }
@@ -154,7 +155,7 @@ impl Node {
         let Some(room) = self.common_room(link, realm) else { return };
         let mut messages = batches(&room.table.newer_than(after, upto, heads));
         if ask && room.table.lacks(heads) {
-            messages.extend(room.heads(false));
+            messages.extend(room.heads(after, upto, false));
         }
         for message in messages {
             self.say(link, &message);

@@ -185,6 +185,23 @@ impl Node {
         }
     }
 
+    /// Whoever is at a place was refused, or refused us. Some reasons pass in a moment.
+    pub(super) fn turned_away(&mut self, now: Timestamp, place: &str, who: Option<NodeId>, code: &str) {
+        match code {
+            "too_many" => {}
+            "not_for_me" | "wrong_token" | "replayed" => {
+                self.places.look_again(now, place, who);
+                self.places_due = now;
+            }
+            _ => {
+                if let Some(node) = who {
+                    self.places.refused(now, &node);
+                }
+                self.places.turned_away(now, place, who);
+            }
+        }
+    }
+
     /// Somebody is not let in: remembered for people.
     pub(super) fn refuse(&mut self, now: Timestamp, who: String, refusal: &Refusal) {
         self.refused(now, who, refusal.code().to_owned(), refusal.to_string());

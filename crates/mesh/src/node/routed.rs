@@ -2,7 +2,7 @@
 
 use echo_core::Timestamp;
 
-use super::{Node, links::takes_part};
+use super::{Node, links::takes_part, services::Gift};
 use crate::{
     Body, Kept, Link, MAX_HOPS, Message, NodeId, Output, Realm, RealmTag, Routed, book::Received, digest_of,
     event::Event, kept::What, telemetry::Arrived,
@@ -99,23 +99,35 @@ impl Node {
             }
             Body::Pulses { batch } if self.can("pulses") => {
                 match self.services.receiver.received(&batch, &from) {
-                    Ok(Arrived::New) => self.out(Output::Pulses { from, batch: Box::new(batch) }),
+                    Ok(Arrived::New) => {
+                        let output = Output::Pulses { from, batch: Box::new(batch) };
+                        self.take(now, from, Gift::Pulses, output);
+                    }
                     Ok(Arrived::Known(up_to)) => self.say_kept(now, from, What::Pulses(up_to)),
                     Err(error) => self.event(Event::NotTaken { from, why: error.to_string() }),
                 }
             }
-            Body::Acks { acks } if self.can("pulses") => self.out(Output::Acks { from, acks }),
-            Body::Settle { answers, calls, grants } if self.can("settle") => {
-                self.out(Output::Settle { from, answers, calls, grants });
+            Body::Acks { acks } if self.can("pulses") && !acks.is_empty() => {
+                self.take(now, from, Gift::Acks, Output::Acks { from, acks });
+            }
+            Body::Settle { answers, calls, grants } if self.can("settle") && !calls.is_empty() => {
+                self.take(now, from, Gift::Calls, Output::Settle { from, answers, calls, grants });
             }
             Body::Kept { kept } => match Kept::verify(&kept, &from, &self.id) {
                 Ok(kept) => self.kept(now, from, kept.what),
                 Err(error) => self.event(Event::NotTaken { from, why: error.to_string() }),
             },
             Body::Pulses { .. } | Body::Acks { .. } | Body::Settle { .. } => {
-                let why = "this node keeps nothing for others".to_owned();
+                let why = "it is empty, or this node keeps nothing for others".to_owned();
                 self.event(Event::NotTaken { from, why });
             }
+        }
+    }
+
+    /// Gives the shell what somebody wants kept, unless it is keeping the like for the same one.
+    fn take(&mut self, now: Timestamp, from: NodeId, gift: Gift, output: Output) {
+        if self.services.given.begin(now, from, gift) {
+            self.out(output);
         }
     }
 

@@ -1,20 +1,65 @@
 //! What a node does for those on its machine: calls to others, pulses and receipts to the platform.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use echo_core::{Digest, Timestamp};
 use trust::Envelope;
 
 use super::Node;
 use crate::{
-    Acks, Body, Call, CallFailure, Link, NodeId, Outcome, Output, Realm, Target, book::Book, calls::Calls,
-    kept::What, room::Room, telemetry, wire::MAX_NEWS,
+    Acks, Body, Call, CallFailure, Link, NodeId, Outcome, Output, Realm, Target,
+    book::Book,
+    calls::Calls,
+    kept::What,
+    room::{Room, after},
+    telemetry,
+    wire::MAX_NEWS,
 };
 
 /// The capability of a node that keeps pulses.
 pub const PULSES: &str = "pulses";
 /// The capability of a node that settles calls.
 pub const SETTLE: &str = "settle";
+
+/// How long what others gave stays under way when the shell says nothing of it.
+const UNDER_WAY: Duration = Duration::from_secs(15);
+/// The most that others gave and that is under way at a time.
+const MAX_GIVEN: usize = 1_024;
+
+/// What others give to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Gift {
+    Pulses,
+    Acks,
+    Calls,
+}
+
+/// What others gave and the shell is keeping: one of each kind at a time of each, since when. The rest is not taken; it is
+/// brought again.
+#[derive(Debug, Default)]
+pub(super) struct Given(BTreeMap<(NodeId, Gift), Timestamp>);
+
+impl Given {
+    /// Whether this may go to the shell now.
+    pub(super) fn begin(&mut self, now: Timestamp, from: NodeId, gift: Gift) -> bool {
+        let over = |since: &Timestamp| after(*since, UNDER_WAY) <= now;
+        if self.0.get(&(from, gift)).is_some_and(|since| !over(since)) {
+            return false;
+        }
+        if self.0.len() >= MAX_GIVEN {
+            self.0.retain(|_, since| !over(since));
+        }
+        let room = self.0.len() < MAX_GIVEN;
+        if room {
+            self.0.insert((from, gift), now);
+        }
+        room
+    }
+
+    fn end(&mut self, from: NodeId, gift: Gift) {
+        self.0.remove(&(from, gift));
+    }
+}
 
 /// What waits for others.
 pub(super) struct Services {
@@ -25,6 +70,8 @@ pub(super) struct Services {
     pub(super) receiver: telemetry::Receiver,
     /// The nodes that something waits for, with the link on which it went last.
     pub(super) ways: BTreeMap<NodeId, Link>,
+    /// What the shell is keeping for others.
+    pub(super) given: Given,
     /// When to look again.
     pub(super) due: Timestamp,
 }
@@ -64,11 +111,13 @@ impl Node {
     }
 
     pub(super) fn pulses_kept(&mut self, now: Timestamp, from: NodeId, up_to: u64) {
+        self.services.given.end(from, Gift::Pulses);
         self.services.receiver.kept(from, up_to);
         self.say_kept(now, from, What::Pulses(up_to));
     }
 
     pub(super) fn acks_kept(&mut self, now: Timestamp, from: NodeId, notices: &[Digest]) {
+        self.services.given.end(from, Gift::Acks);
         for notices in notices.chunks(MAX_NEWS) {
             self.say_kept(now, from, What::Notices(notices.to_vec()));
         }
@@ -78,6 +127,7 @@ impl Node {
         if from == self.id {
             return self.calls_settled(now, calls);
         }
+        self.services.given.end(from, Gift::Calls);
         for calls in calls.chunks(MAX_NEWS) {
             self.say_kept(now, from, What::Calls(calls.to_vec()));
         }

@@ -1,3 +1,6 @@
+mod looking;
+mod told;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -23,6 +26,7 @@ struct Row {
     settled: Vec<Envelope>,
     events: Vec<Event>,
     shut: Vec<String>,
+    tried: Vec<(usize, crate::Sighting)>,
 }
 
 /// The link from node `of` to node `to`.
@@ -45,6 +49,7 @@ impl Row {
             settled: Vec::new(),
             events: Vec::new(),
             shut: Vec::new(),
+            tried: Vec::new(),
         };
         for one in 1..customers.len() {
             row.join(one - 1, one);
@@ -99,6 +104,7 @@ impl Row {
                 inputs.push_back((nth, Input::Settled { from, calls: names }));
             }
             Output::Event(event) => self.events.push(event),
+            Output::Connect(sighting) => self.tried.push((nth, sighting)),
             _ => {}
         }
     }

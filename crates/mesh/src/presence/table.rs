@@ -143,9 +143,10 @@ impl Table {
         })
     }
 
-    /// Every node's number, in order.
-    pub(crate) fn heads(&self) -> Vec<Head> {
-        self.nodes.iter().map(|(node, p)| Head { node: *node, seq: p.sealed.record.seq }).collect()
+    /// The number of every node after `after` and up to `upto`, in order.
+    pub(crate) fn heads(&self, after: Option<NodeId>, upto: Option<NodeId>) -> Vec<Head> {
+        let part = self.part(after, upto);
+        part.map(|(node, p)| Head { node: *node, seq: p.sealed.record.seq }).collect()
     }
 
     /// What the neighbour lacks that has `heads` after `after` and up to `upto`.
@@ -155,19 +156,20 @@ impl Table {
         upto: Option<NodeId>,
         heads: &[Head],
     ) -> Vec<Arc<Sealed>> {
-        if let (Some(after), Some(upto)) = (after, upto)
-            && after >= upto
-        {
-            return Vec::new();
-        }
         let theirs: BTreeMap<NodeId, u64> = heads.iter().map(|head| (head.node, head.seq)).collect();
-        self.nodes
-            .range((after.map_or(Unbounded, Excluded), upto.map_or(Unbounded, Included)))
+        self.part(after, upto)
             .filter(|(node, present)| {
                 theirs.get(node).is_none_or(|theirs| *theirs < present.sealed.record.seq)
             })
             .map(|(_, present)| Arc::clone(&present.sealed))
             .collect()
+    }
+
+    /// The nodes after `after` and up to `upto`; none where these are the wrong way round.
+    fn part(&self, after: Option<NodeId>, upto: Option<NodeId>) -> impl Iterator<Item = (&NodeId, &Present)> {
+        let empty = matches!((after, upto), (Some(after), Some(upto)) if after >= upto);
+        let range = (after.map_or(Unbounded, Excluded), upto.map_or(Unbounded, Included));
+        (!empty).then(|| self.nodes.range(range)).into_iter().flatten()
     }
 
     /// Whether a neighbour with these `heads` knows something newer.

@@ -65,11 +65,11 @@ fn two_tables_find_their_difference_by_heads() {
     present(&mut ours, 2, 2, 0);
     present(&mut theirs, 7, 1, 0);
     assert_ne!(ours.digest(), theirs.digest());
-    let missing = ours.newer_than(None, None, &theirs.heads());
+    let missing = ours.newer_than(None, None, &theirs.heads(None, None));
     assert_eq!(missing.iter().map(|s| s.record.seq).collect::<Vec<_>>(), [2]);
-    assert!(ours.lacks(&theirs.heads()));
+    assert!(ours.lacks(&theirs.heads(None, None)));
     assert!(!theirs.lacks(&[]));
-    let first = ours.heads()[0].node;
+    let first = ours.heads(None, None)[0].node;
     assert!(ours.newer_than(Some(first), Some(first), &[]).is_empty());
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use echo_core::{CaseId, CustomerId, Mint, Money, Timestamp};
 use mesh::{Grant, GrantedSkill, NodeId, Trust};
-use mesh_daemon::{Ask, Daemon, Options};
+use mesh_daemon::{Ask, Daemon, DaemonError, Options};
 use tempfile::TempDir;
 use tokio::{
     sync::{mpsc, watch},
@@ -118,6 +118,13 @@ impl House {
         Node { key, manifest, certificate }
     }
 
+    /// The same node, certified anew under another name.
+    pub fn renamed(&self, node: &Node, name: &str) -> (NodeManifest, Envelope) {
+        let manifest = NodeManifest { name: name.to_owned(), ..node.manifest.clone() };
+        let certificate = manifest.certify(&self.keys[&KeyRole::DeviceIssuer]).unwrap();
+        (manifest, certificate)
+    }
+
     pub fn grant(&self, holder: NodeId) -> Envelope {
         let mint = Mint::system();
         let price = Money::new(250, "EUR".parse().unwrap());
@@ -140,6 +147,10 @@ impl House {
     }
 
     pub async fn start(&self, node: &Node, peers: &[String]) -> Running {
+        self.try_start(node, peers).await.unwrap()
+    }
+
+    pub async fn try_start(&self, node: &Node, peers: &[String]) -> Result<Running, DaemonError> {
         let trust = Trust::new(self.chain.clone(), self.chain.fingerprint(), None, &[]).unwrap();
         let trust = Arc::new(RwLock::new(trust));
         let (key, manifest, certificate) =
@@ -155,8 +166,8 @@ impl House {
             link,
         };
         let (stopping, stop) = watch::channel(false);
-        let (daemon, asks, task) = Daemon::start(options, stop).await.unwrap();
-        Running { daemon, asks, task: tokio::spawn(task), stopping }
+        let (daemon, asks, task) = Daemon::start(options, stop).await?;
+        Ok(Running { daemon, asks, task: tokio::spawn(task), stopping })
     }
 }
 

@@ -105,3 +105,37 @@ async fn a_damaged_entry_costs_one_call_and_is_set_aside() {
     assert!(BookFolder::open(folder.path()).unwrap().1.is_empty());
     assert!(!bad.exists() && folder.path().join("00.damaged").exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_certificate_is_seen_by_neighbours_and_by_whoever_comes_later() {
+    let house = House::new();
+    let (anna, bert, cleo) = (house.device("anna"), house.device("bert"), house.device("cleo"));
+    let here = house.start(&anna, &[]).await;
+    let there = house.start(&bert, &[here.place()]).await;
+    let knows = |running: &Running, name: &str| {
+        running
+            .daemon
+            .report()
+            .view
+            .members
+            .iter()
+            .any(|member| member.node == anna.id() && member.name == name)
+    };
+    eventually("bert knows anna", || knows(&there, "anna")).await;
+    let (manifest, certificate) = house.renamed(&anna, "anna, renewed");
+    here.daemon.certificate(manifest, certificate).await;
+    eventually("bert knows the new name", || knows(&there, "anna, renewed")).await;
+    let later = house.start(&cleo, &[here.place()]).await;
+    eventually("cleo is met with the new name", || knows(&later, "anna, renewed")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_among_the_peers_is_refused_with_what_to_do() {
+    let house = House::new();
+    let anna = house.device("anna");
+    for (peer, what) in [("wss://gate.example/v1/mesh/relay", "among the gateways"), ("nowhere", "host:port")]
+    {
+        let Err(why) = house.try_start(&anna, &[peer.to_owned()]).await else { panic!("{peer} was taken") };
+        assert!(why.to_string().contains(what), "{why}");
+    }
+}

@@ -29,6 +29,12 @@ pub struct Relay {
 
 impl Relay {
     pub async fn start() -> Self {
+        Self::start_as(KeyPair::from_secret(&[200; 32])).await
+    }
+
+    /// The relay of the node with this key.
+    pub async fn start_as(key: KeyPair) -> Self {
+        let gateway = NodeId::of(&key.public());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}/v1/mesh/relay", listener.local_addr().unwrap());
         let clients = Clients::default();
@@ -36,7 +42,7 @@ impl Relay {
         let task = tokio::spawn(async move {
             while let Ok((stream, from)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
-                tokio::spawn(serve(stream, from, all.clone()));
+                tokio::spawn(serve(gateway, stream, from, all.clone()));
             }
         });
         Self { url, clients, task }
@@ -53,9 +59,7 @@ impl Drop for Relay {
     }
 }
 
-async fn serve(stream: TcpStream, from: SocketAddr, clients: Clients) {
-    let key = KeyPair::from_secret(&[200; 32]);
-    let gateway = NodeId::of(&key.public());
+async fn serve(gateway: NodeId, stream: TcpStream, from: SocketAddr, clients: Clients) {
     let challenge = [5; 32];
     let (mut sink, mut stream) = accept_async(stream).await.unwrap().split();
     let hello = Frame::Challenge { gateway: gateway.bytes(), challenge: &challenge }.encode();

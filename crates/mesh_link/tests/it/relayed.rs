@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh::{Stream, doctor::GatewayState};
+use mesh::{Sighting, Stream, Via, doctor::GatewayState};
 use mesh_link::LinkEvent;
 use tokio::time::{Instant, sleep};
 
@@ -91,6 +91,50 @@ async fn a_relayed_link_outlives_its_gateway_for_as_long_as_there_is_another_pat
     assert_eq!(b.message().await.1, b"still here");
     let gateways = a.endpoint.report().gateways;
     assert_eq!(gateways[0].url, url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_knows_a_gateway_alone_is_told_of_its_node_and_links_with_it() {
+    let house = House::new();
+    let hub = house.node(40);
+    let relay = Relay::start_as(hub.key.clone()).await;
+    let mut gateway = behind(&house, &relay, 40).await;
+    let mut device = behind(&house, &relay, 41).await;
+    let sighting = device
+        .wait(
+            "a sighting",
+            |event| if let LinkEvent::Sighted(sighting) = event { Some(sighting) } else { None },
+        )
+        .await;
+    let place = relay.url.clone();
+    assert_eq!(sighting, Sighting { node: Some(hub.id()), via: Via::Gateway, place });
+    assert!(device.endpoint.connect(sighting));
+    device.link().await;
+    gateway.link().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_behind_one_gateway_are_two_places() {
+    let (house, relay) = (House::new(), Relay::start().await);
+    let mut a = behind(&house, &relay, 31).await;
+    let (mut b, mut c) = (behind(&house, &relay, 32).await, behind(&house, &relay, 33).await);
+    a.look_behind(&relay.url, house.node(32).id());
+    a.look_behind(&relay.url, house.node(33).id());
+    a.link().await;
+    a.link().await;
+    b.link().await;
+    c.link().await;
+    a.look_behind(&relay.url, house.node(34).id());
+    let failed =
+        |event| if let LinkEvent::Failed { node, why, .. } = event { Some((node, why)) } else { None };
+    let began = Instant::now();
+    let (node, why) = a.wait("the end of the attempt", failed).await;
+    assert_eq!(node, Some(house.node(34).id()));
+    assert!(why.contains("not connected to this gateway"), "{why}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    a.look_for(&relay.url);
+    let (node, why) = a.wait("a refusal to try", failed).await;
+    assert!(node.is_none() && why.contains("name it among the gateways"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
