@@ -13,15 +13,21 @@ use fuzz::{
 };
 use mesh::{
     Body, Config, Input, Link, Message, Node, Output, Refusal, Routed, Stream, Wire,
+    bulk::{CHUNK, Chunk, Code, Declined, Say, TransferId},
     presence::{Offering, PresenceRecord},
     relay::{Frame, LoginProof},
     signal::Refused,
+    witnessing::{CosignAnswer, ForkProof, Word},
 };
 use mesh_link::{flow::Flow, session::Session};
 use serde::Serialize;
 use trust::{Envelope, KeyRole, NodeRevocations, RevokedNode, revocation::REVOCATIONS_TYPE};
 
 type Done = Result<(), Box<dyn Error>>;
+
+/// A ledger's signed head (C2SP tlog-checkpoint).
+const NOTE: &str =
+    "log.example/a\n3\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=\n\n\u{2014} log.example/a AAAAAAAA\n";
 
 fn put(target: &str, name: &str, bytes: &[u8]) -> Done {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
@@ -89,17 +95,36 @@ fn wire(heard: &[Heard]) -> Done {
                 json(&message)?.into_iter().skip(9).take_while(|b| *b != b'"').collect()
             }
             Wire::Membership(membership) => vec![b'm', b'0' + membership.data[0]],
-            Wire::Chunk(_) => continue,
+            Wire::File(_) | Wire::Chunk(_) => continue,
         };
         let name = String::from_utf8(kind)?;
         if seen.insert(name.clone()) {
             put("wire", &format!("heard_{name}"), &message.bytes)?;
         }
     }
+    for (name, words) in files() {
+        put("wire", name, &words.encode().1)?;
+    }
     for (name, message) in said()? {
         put("wire", name, &Wire::Message(message).encode().1)?;
     }
     Ok(())
+}
+
+/// What is said about files.
+fn files() -> Vec<(&'static str, Wire)> {
+    let id = TransferId([7; 16]);
+    let (name, digest) = ("report.pdf".to_owned(), Digest::of(b"x"));
+    let receipt = Box::new(house().peer.certificate.clone());
+    vec![
+        ("file_offer", Wire::File(Say::Offer { id, name, size: 1 << 20, digest })),
+        ("file_accept", Wire::File(Say::Accept { id, from: CHUNK, upto: 2 * CHUNK })),
+        ("file_credit", Wire::File(Say::Credit { id, kept: CHUNK, upto: 3 * CHUNK })),
+        ("file_refuse", Wire::File(Say::Refuse { id, declined: Declined::new(Code::NoRoom, "it is full") })),
+        ("file_cancel", Wire::File(Say::Cancel { id })),
+        ("file_kept", Wire::File(Say::Kept { id, receipt })),
+        ("file_piece", Wire::Chunk(Chunk { id, offset: CHUNK, data: vec![1; 40] })),
+    ]
 }
 
 fn bodies() -> Result<Vec<(&'static str, Body)>, Box<dyn Error>> {
@@ -136,11 +161,29 @@ fn said() -> Result<Vec<(&'static str, Message)>, Box<dyn Error>> {
         ("revocations", Message::Revocations { list }),
         ("notices", Message::Notices { notices: Vec::new() }),
     ];
+    said.extend(words().into_iter().map(|(name, word)| (name, Message::Witness(Box::new(word)))));
     for (name, body) in bodies()? {
         let routed = Routed { from: peer.id(), to: me.id(), path: vec![third.id()], body };
         said.push((name, Message::Routed(Box::new(routed))));
     }
     Ok(said)
+}
+
+fn words() -> Vec<(&'static str, Word)> {
+    let (origin, note) = ("log.example/a".to_owned(), NOTE.to_owned());
+    let proof = ForkProof { origin: origin.clone(), note_a: note.clone(), note_b: note.clone() };
+    vec![
+        ("witness_cosign", Word::Cosign { request: format!("old 0\n\n{NOTE}") }),
+        ("witness_stale", Word::Cosigned { origin: origin.clone(), answer: CosignAnswer::Stale(3) }),
+        (
+            "witness_line",
+            Word::Cosigned { origin: origin.clone(), answer: CosignAnswer::Line("a\n".to_owned()) },
+        ),
+        ("witness_heads", Word::Heads { notes: vec![note] }),
+        ("witness_prove", Word::Prove { origin: origin.clone(), from: 1, to: 3 }),
+        ("witness_proof", Word::Proof { origin, from: 1, to: 3, proof: Some(vec![Digest::of(b"x")]) }),
+        ("witness_forks", Word::Forks { proofs: vec![proof] }),
+    ]
 }
 
 fn revoked() -> NodeRevocations {

@@ -212,7 +212,8 @@ impl Scene {
     fn say(&mut self, from: usize, wire: &Wire) {
         let stream = match wire {
             Wire::Message(message) => message.stream(),
-            Wire::Membership(_) | Wire::Chunk(_) => Stream::Control,
+            Wire::Membership(_) => Stream::Control,
+            Wire::File(_) | Wire::Chunk(_) => Stream::Bulk,
         };
         let (binary, bytes) = wire.encode();
         self.receive(from, stream, binary, &bytes);
@@ -259,6 +260,11 @@ impl Scene {
             Output::Execute { call, .. } => {
                 assert!(self.executed.insert(call), "work is done twice");
                 return Some(Input::Executed { call, outcome: Outcome::Done(json!({"load": 0.1})) });
+            }
+            Output::Keep(entry) => return Some(Input::EntryKept(entry.call)),
+            Output::KeepWitnessed(remembered) => {
+                let size = remembered.head.as_ref().map_or(0, |head| head.size);
+                return Some(Input::WitnessedKept { origin: remembered.origin, size });
             }
             Output::Disconnect { link, reason } => return Some(Input::Down { link, why: reason }),
             Output::Ended { .. } => panic!("a call ended that nobody made"),

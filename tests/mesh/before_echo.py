@@ -1,22 +1,18 @@
 """Peers of other makes before a real device of a real platform: Chromium, aiortc and node-datachannel are enrolled, offer,
 and are let in; a stranger, a retired one, and ones with a changed or an unsigned manifest are refused, and both sides say why.
 
-    before_echo.py [--programs DIR] [--logs FOLDER]
+    before_echo.py [--programs DIR] [--keep FOLDER]
 
 scripts/need field node mesh-python mesh-packages chromium browser-packages; run it with that Python.
 """
 
-import argparse
 import base64
 import json
-import os
 import sys
-import tempfile
-from pathlib import Path
 
-import field
+import house
 import interop
-from house import Device, Platform, Wrong, until
+from house import Device, Platform, until
 
 PORT = 4714
 
@@ -68,8 +64,8 @@ def story(f, programs, folder):
         interop.offered(guest.host, name, [*papers_of(guest.home), "offer", url])
     guest = Device(f.host("stranger"), platform, folder)
     name = next(iter(interop.peers()))
-    house = interop.House(folder)
-    refused(guest.host, name, house.papers("unknown"), url, "unknown_issuer", bert)
+    strangers = interop.House(folder)
+    refused(guest.host, name, strangers.papers("unknown"), url, "unknown_issuer", bert)
     refused(guest.host, name, with_manifest(guest, folder, another_name), url, "altered", bert)
     refused(guest.host, name, with_manifest(guest, folder, no_signature), url, "unsigned", bert)
     platform.cli("device", "retire", guest.id, "--yes")
@@ -77,24 +73,5 @@ def story(f, programs, folder):
     refused(guest.host, name, papers_of(guest.home), url, "revoked", bert)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", default=os.environ.get("CARGO_TARGET_DIR", "target") + "/debug")
-    parser.add_argument("--logs")
-    chosen = parser.parse_args()
-    try:
-        field.enter()
-    except field.Skip as why:
-        print(f"NOT RUN: {why}")
-        return 0
-    with tempfile.TemporaryDirectory() as scratch, field.Field(chosen.logs or scratch) as f:
-        try:
-            story(f, Path(chosen.programs).resolve(), Path(scratch))
-        except (Wrong, field.Failed) as why:
-            print(f"FAILED: {why}", file=sys.stderr)
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(house.tell(house.options(__doc__).parse_args(), story))

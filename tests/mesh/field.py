@@ -334,7 +334,8 @@ class Field:
         """Puts a router with IPv4 NAT between a host and the switch; the host is 192.168.N.2 now, and has no IPv6.
 
         The mapping keeps a port where it can, as most home routers do; a symmetric one takes another port for every
-        destination, so that only a relay helps. Returns the router; `cut` and its like act on the router's cable now.
+        destination, so that what STUN says of it helps nobody. Returns the router; `cut` and its like act on the router's
+        cable now.
         """
         if host.box:
             self.delay(host, None)

@@ -1,15 +1,24 @@
-"""A platform and its devices on hosts of a field, as a person would run and ask them."""
+"""A platform and its devices on hosts of a field, as a person would run and ask them; and how a story about them is told."""
 
+import argparse
 import json
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 import uuid
 from datetime import datetime
+from pathlib import Path
 
 import field
 
 PATIENCE_S = 60
 PULSE_S = 1
+DAY_S = 24 * 3600
+# What makes a program read another time of day (Debian's package faketime).
+FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
 
 
 class Wrong(Exception):
@@ -31,11 +40,61 @@ def until(what, look, seconds=PATIENCE_S):
     raise Wrong(f"not within {seconds} s: {what}; the last look gave {last!r}")
 
 
-class Platform:
+def options(about):
+    """The command line of a story: where Echo's programs are, and what stays afterwards."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", default=os.environ.get("CARGO_TARGET_DIR", "target") + "/debug")
+    parser.add_argument("--keep", metavar="FOLDER", help="write homes and logs here, and leave them")
+    return parser
+
+
+def tell(chosen, story):
+    """Has `story(field, programs, folder)` told on a field of its own, and says how it ended; the exit status."""
+    try:
+        field.enter()
+    except field.Skip as why:
+        print(f"NOT RUN: {why}")
+        return 0
+    folder = Path(chosen.keep or tempfile.mkdtemp(prefix="echo-story-")).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with field.Field(folder / "logs") as f:
+            story(f, Path(chosen.programs).resolve(), folder)
+    except (Wrong, field.Failed, OSError, subprocess.SubprocessError) as why:
+        print(f"FAILED: {why}", file=sys.stderr)
+        for log in sorted((folder / "logs").glob("*.log")):
+            print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-15:], sep="\n", file=sys.stderr)
+        return 1
+    finally:
+        if not chosen.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    print("1 passed, 0 failed")
+    return 0
+
+
+def another_time(seconds):
+    """The environment of a program whose clock is so far ahead of everybody's, or behind; None where that is not to be had."""
+    found = sorted(Path("/").glob(FAKETIME))
+    return found and {"LD_PRELOAD": str(found[0]), "FAKETIME": f"{seconds:+}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"} or None
+
+
+class Asked:
+    """Somebody who can be asked what the doctor says, by `findings()`."""
+
+    def causes(self, other=None):
+        """What the doctor says about another node, and about the machine itself."""
+        return {f["cause"] for f in self.findings() if f["about"] in (None, other and other.did)}
+
+
+class Platform(Asked):
     """The platform on its host, and the person who works with it there."""
 
-    def __init__(self, host, programs, folder):
+    def __init__(self, host, programs, folder, founded_s_ago=0):
         self.host, self.programs, self.home, self.me = host, programs, folder / "platform", folder / "operator"
+        if founded_s_ago:
+            self.start("founding", another_time(-founded_s_ago))
+            until("the platform is founded", lambda: self._link("founding"))
+            self.stop()
         self.start()
         link = until("the platform prints a sign-in link", self._link)[0]
         (folder / "link").write_text(link)
@@ -44,16 +103,20 @@ class Platform:
         plan = next(p["id"] for p in plans if "diagnostics.probe" in json.dumps(p) or p["id"] == "business")
         self.customer = self.cli("customer", "add", "--name", "Harbour Office", "--plan", plan)["id"]
 
-    def start(self):
+    def start(self, log="platform", clock=None):
         command = [self.programs / "echo_os_prime", "--home", self.home, "--listen", f"{self.host.ipv4}:8460", "--mesh"]
-        self.process = self.host.start("platform", command)
+        self.process = self.host.start(log, command, env={**os.environ, **(clock or {})})
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
 
     @property
     def url(self):
         return f"http://{self.host.ipv4}:8460"
 
-    def _link(self):
-        lines = self.host.log("platform").read_text().splitlines()
+    def _link(self, log="platform"):
+        lines = self.host.log(log).read_text().splitlines()
         return next((line.split(" ", 2)[2] for line in lines if line.startswith("sign in: ")), None)
 
     def cli(self, *words, plain=False):
@@ -61,8 +124,8 @@ class Platform:
         said = self.host.run(self.programs / "echo_cli", "--json", *words, env={**os.environ, "ECHO_CLI_HOME": str(self.me)})
         return said if plain else json.loads(said)
 
-    def nodes(self):
-        return {node["name"]: node for node in self.cli("mesh", "nodes")}
+    def findings(self):
+        return self.cli("mesh", "doctor")
 
     def receipts(self):
         """The receipts for diagnoses."""
@@ -73,14 +136,14 @@ class Platform:
         points = self.cli("mesh", "pulses", "--node", device.did)
         return [datetime.fromisoformat(point["at"]).timestamp() for point in points]
 
-    def offline(self, *words):
+    def offline(self, *words, clock=None):
         """Does something to the home while the platform is stopped, and starts it again."""
-        self.process.terminate()
-        self.process.wait(30)
-        self.host.run(self.programs / "echo_cli", *words, "--home", self.home)
+        self.stop()
+        self.host.run(self.programs / "echo_cli", *words, "--home", self.home, env={**os.environ, **(clock or {})})
         self.start()
 
-class Device:
+
+class Device(Asked):
     """A device on its host."""
 
     def __init__(self, host, platform, folder):
@@ -93,10 +156,15 @@ class Device:
         self.id = json.loads((self.home / "device.json").read_text())["device"]
         self.did = platform.cli("device", "show", self.id)["did"]
 
-    def start(self, *more):
-        command = [self.platform.programs / "echo_probe", "run", "--home", self.home, "--mesh",
-                   "--pulse-seconds", str(PULSE_S), *more]
-        self.process = self.host.start("probe", command)
+    def start(self, *more, mesh=True, pulse_s=PULSE_S):
+        command = [self.platform.programs / "echo_probe", "run", "--home", self.home]
+        command += ["--mesh"] if mesh else []
+        command += ["--pulse-seconds", str(pulse_s)] if pulse_s else []
+        self.process = self.host.start("probe", [*command, *more])
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
 
     def mesh(self, *words, seconds=PATIENCE_S):
         said = self.host.run(self.platform.programs / "echo_probe", "mesh", *words, "--home", self.home, "--json",
@@ -114,9 +182,14 @@ class Device:
                 ways[member["name"]] = "routed" if link is None else "relayed" if link["relayed"] else "direct"
         return {o: ways[o] for o in others} if all(o in ways for o in others) else None
 
-    def causes(self, other):
-        """What the doctor says about another node, and about this machine."""
-        return {f["cause"] for f in self.mesh("doctor") if f["about"] in (None, other.did)}
+    def findings(self):
+        return self.mesh("doctor")
+
+    def chosen(self, other):
+        """The kinds of addresses, own and other's, of the path that is in use to another node."""
+        peers = self.mesh("status")["observations"]["peers"]
+        pairs = next((peer["pairs"] for peer in peers if peer["node"] == other.did), ())
+        return next(((pair["local_kind"], pair["remote_kind"]) for pair in pairs if pair["chosen"]), None)
 
     def call(self, other, grant, key=None, seconds=20):
         return self.mesh("call", "diagnostics.probe", "--node", other.did, "--grant", grant,

@@ -1,6 +1,8 @@
-"""Who sees whom by mDNS: Avahi and python-zeroconf, across a switch, both ways; and a program of ours among them.
+"""Who sees whom by mDNS: Avahi and python-zeroconf, across a switch, both ways; and Echo among them.
 
     mdns_check.py                                Avahi and zeroconf before one another
+    mdns_check.py --programs DIR                 and a platform and a device of Echo's before both: who they are is not to
+                                                 be seen; they knock at what the others announce, and say how that went
     mdns_check.py --announce COMMAND             they see what COMMAND announces, and in it no identity
     mdns_check.py --browse COMMAND               COMMAND prints the instances that they announce
 
@@ -9,6 +11,7 @@ address. scripts/need field mesh-python; run it with that Python.
 """
 
 import argparse
+import json
 import re
 import sys
 import tempfile
@@ -17,6 +20,7 @@ from pathlib import Path
 
 import field
 import servers
+from house import Device, Platform, Wrong, until
 
 SERVICE = "_echo-mesh._tcp"
 PORT = 4713
@@ -50,11 +54,31 @@ class Listener(ServiceListener):
 ServiceBrowser(Zeroconf(interfaces=addresses), f"{service}.local.", Listener())
 time.sleep(3600)
 """
+# Sits where an instance says that it listens: prints the offers that come, and refuses each.
+DOORMAN = """
+import base64, json, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Doorman(BaseHTTPRequestHandler):
+    def do_POST(self):
+        signed = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        offer = json.loads(base64.b64decode(signed["body"]["payload"]))
+        print(json.dumps({"from": offer["from"], "token": offer.get("token")}), flush=True)
+        refused = {"session": offer["session"], "code": "other_realm", "reason": sys.argv[3], "registry": 1}
+        body = json.dumps({"status": 403, "title": "refused", "refused": refused}).encode()
+        self.send_response(403)
+        self.send_header("content-type", "application/problem+json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+HTTPServer((sys.argv[1], int(sys.argv[2])), Doorman).serve_forever()
+"""
 
 
 def main():
     """Runs the checks; the exit status."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--programs", type=Path, help="the folder of Echo's programs")
     options.add_argument("--announce", help="a command that announces a node")
     options.add_argument("--browse", help="a command that prints the instances it sees")
     options.add_argument("--logs", help="folder of the programs' logs")
@@ -65,11 +89,15 @@ def main():
         print(f"NOT RUN: {why}")
         return 0
     with tempfile.TemporaryDirectory() as scratch, field.Field(chosen.logs or scratch) as f:
-        checks(f, chosen)
+        try:
+            checks(f, chosen, Path(scratch))
+        except (Wrong, field.Failed) as why:
+            print(f"FAIL {why}", flush=True)
+            return 1
     return 0
 
 
-def checks(f, chosen):
+def checks(f, chosen, folder):
     """A host for each: they know one another by the wire alone."""
     bonjour, snake, ours = f.host("avahi"), f.host("zeroconf"), f.host("ours")
     servers.avahi(bonjour)
@@ -80,6 +108,8 @@ def checks(f, chosen):
     snake.start("browse", [python, "-u", "-c", BROWSE, SERVICE, snake.ipv4])
     sees("Avahi sees what zeroconf announces", bonjour.log("browse"), f"=;.*from-zeroconf.*;{snake.ipv4};{PORT};")
     sees("zeroconf sees what Avahi announces", snake.log("browse"), f"from-avahi.*{bonjour.ipv4}.* {PORT} ")
+    if chosen.programs:
+        echo(f, chosen.programs.resolve(), folder, bonjour, snake)
     if chosen.announce:
         ours.start("announce", ["sh", "-c", chosen.announce.replace("{address}", ours.ipv4)])
         address = re.escape(ours.ipv4)
@@ -92,6 +122,40 @@ def checks(f, chosen):
         ours.start("browse", ["sh", "-c", chosen.browse.replace("{address}", ours.ipv4)])
         for name in ("from-avahi", "from-zeroconf"):
             sees(f"the program sees {name}", ours.log("browse"), f".*{name}.*")
+
+
+def echo(f, programs, folder, bonjour, snake):
+    """A platform and a device of Echo's are seen by both and known by none; and knock at what both announce."""
+    platform = Platform(f.host("hub"), programs, folder)
+    device = Device(f.host("anna"), platform, folder)
+    for host, name in ((bonjour, "from-avahi"), (snake, "from-zeroconf")):
+        host.start("doorman", [sys.executable, "-c", DOORMAN, host.ipv4, PORT, f"nobody lives at {name}"])
+    device.start()
+    secrets = [word.encode() for word in (device.did, device.id, platform.customer, "anna", "hub", "Echo ", "Harbour")]
+    for who, host in (("the platform", platform.host), ("the device", device.host)):
+        address = re.escape(host.ipv4)
+        for other, at, pattern in (("Avahi", bonjour, rf"=;.*;{address};\d+;.*"), ("zeroconf", snake, rf".* {address} .*")):
+            line = sees(f"{other} sees {who}", at.log("browse"), pattern)
+            print(f"     {line.decode(errors='replace')}")
+            verdict("what it announces names no identity", not IDENTITY.search(line) and not any(s in line for s in secrets))
+    until("the two are linked", lambda: device.sees("Echo"))
+    links = device.mesh("status")["view"]["links"]
+    members = {member["node"] for member in device.mesh("status")["view"]["members"]}
+    for host, name in ((bonjour, "from-avahi"), (snake, "from-zeroconf")):
+        def knocked(host=host, name=name):
+            offers = [json.loads(line) for line in host.log("doorman").read_text().splitlines()]
+            return {device.did} | members <= {offer["from"] for offer in offers if offer["token"] == name}
+        _, took = until(f"the device and the platform knock at {name}", knocked)
+        verdict(f"the device and the platform knock at {name}, each with the token that was announced ({took:.2f} s)", True)
+
+        def told(name=name):
+            return next((f for f in device.findings() if f["cause"] == "refused" and name in f["because"]), None)
+        finding, _ = until(f"the doctor says what came of {name}", told)
+        print(f"     {finding['what']}: {finding['because']}")
+        verdict(f"the doctor says what came of {name}, and nobody was met there", finding["about"] is None)
+    view = device.mesh("status")["view"]
+    verdict("nothing that was announced changed whom the device knows", {m["node"] for m in view["members"]} == members
+            and [link["node"] for link in view["links"]] == [link["node"] for link in links])
 
 
 def sees(what, log, pattern):

@@ -2,22 +2,19 @@
 
     soak.py [--minutes N] [--devices N] [--programs DIR] [--keep FOLDER]
 
-Half a minute of churn is the warm-up; then the stayers (the platform and the first device) are measured once a second.
+Half a minute of churn is the warm-up; then the stayers are measured after each fault: the platform, the first device, which
+nothing happens to, and the second, whose network alone is bad. The others are stopped and killed, too.
 Each may have grown, from the median of the first fifth to that of the last, by a tenth and no more than the slack below.
 """
 
-import argparse
 import os
 import random
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-import field
+import house
 from house import Device, Platform, Wrong, until
 
 WARM_UP_S = 30
@@ -33,10 +30,10 @@ def measure(process):
     return rss, len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
-def churn(f, dice, leavers):
-    """Something happens to one of those that come and go."""
-    device = dice.choice(leavers)
+def churn(f, dice, devices):
+    """Something happens to one of those that come and go, or to the network of the one before them."""
     what = dice.choice(("kill", "stop", "cut", "renumber", "no_udp"))
+    device = dice.choice(devices[1:] if what in ("kill", "stop") else devices)
     if what in ("kill", "stop"):
         (device.process.kill if what == "kill" else device.process.terminate)()
         device.process.wait(15)
@@ -52,7 +49,6 @@ def churn(f, dice, leavers):
         f.drop_udp(device.host, keep=[5353])
         time.sleep(1 + dice.random() * 3)
         f.allow_udp(device.host)
-    return what
 
 
 def soak(f, programs, folder, minutes, count):
@@ -63,7 +59,7 @@ def soak(f, programs, folder, minutes, count):
         device.start()
     names = [device.host.name for device in devices[1:]]
     until("the first device reaches all others", lambda: devices[0].sees(*names))
-    stayers = {"platform": platform.process, devices[0].host.name: devices[0].process}
+    stayers = {"platform": platform.process} | {device.host.name: device.process for device in devices[:2]}
     seen = {name: [] for name in stayers}
     began, events = time.monotonic(), 0
     while time.monotonic() - began < WARM_UP_S + minutes * 60:
@@ -90,29 +86,11 @@ def judge(name, samples):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = house.options(__doc__)
     parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--devices", type=int, default=4)
-    parser.add_argument("--programs", default=os.environ.get("CARGO_TARGET_DIR", "target") + "/debug")
-    parser.add_argument("--keep", help="write homes and logs here, and leave them")
-    options = parser.parse_args()
-    try:
-        field.enter()
-    except field.Skip as reason:
-        print(f"NOT RUN: {reason}")
-        return 0
-    folder = Path(options.keep or tempfile.mkdtemp(prefix="soak-")).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with field.Field(folder / "logs") as f:
-            soak(f, Path(options.programs).resolve(), folder, options.minutes, options.devices)
-    except (Wrong, field.Failed, OSError, subprocess.SubprocessError) as error:
-        print(f"FAILED: {error}", file=sys.stderr)
-        return 1
-    if not options.keep:
-        shutil.rmtree(folder)
-    print("1 passed, 0 failed")
-    return 0
+    parser.add_argument("--devices", type=int, default=4, help="at least 3")
+    chosen = parser.parse_args()
+    return house.tell(chosen, lambda f, programs, folder: soak(f, programs, folder, chosen.minutes, chosen.devices))
 
 
 if __name__ == "__main__":

@@ -96,6 +96,11 @@ impl Api {
         }
     }
 
+    /// An access token that is good for some minutes.
+    pub fn token(&self) -> Result<String, Failure> {
+        self.fresh_token()
+    }
+
     /// Ends the session, here and on the platform.
     pub fn sign_out(&self) -> Result<(), Failure> {
         let ended = self.send("/v1/sign-out", Some(&json!({})));

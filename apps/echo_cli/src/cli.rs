@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Failure, agent, api::Api, attestation, case, change, completions, content, customer, device, events,
-    finding, invoice, keystore, ledgers, login, man, mesh, out::Out, place, plan, receipt, tour, treasury,
-    trust, user, vault, verify, witness,
+    Failure, agent, agent_key, api::Api, attestation, case, change, completions, content, customer, device,
+    events, finding, invoice, keystore, ledgers, login, man, mcp, mesh, out::Out, place, plan, receipt, tour,
+    treasury, triage, trust, user, vault, verify, witness,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -70,9 +70,14 @@ enum Command {
     /// The agents that serve
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Agent keys: credentials for programs, with the skills they may call and a cap on what they spend
+    #[command(subcommand)]
+    AgentKey(agent_key::AgentKey),
     /// The plans that can be bought
     #[command(subcommand)]
     Plan(plan::Plan),
+    /// Speak MCP on standard input and output, for an agent framework that starts a program
+    Mcp(mcp::Arguments),
     /// Follow what happens, line by line
     Events(events::Arguments),
     /// Check ledgers and their proofs, without any platform or network
@@ -99,6 +104,9 @@ enum Command {
     /// The vault of a platform's home: secrets that are sealed anywhere and opened only where they may be
     #[command(subcommand)]
     Vault(vault::Command),
+    /// Learned triage: the topics of tickets, from resolved ones, on this machine
+    #[command(subcommand)]
+    Triage(triage::Triage),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual, or write one page a command
@@ -127,7 +135,9 @@ impl Cli {
             Command::Receipt(command) => command.run(&online()?, out),
             Command::Invoice(command) => command.run(&online()?, out),
             Command::Agent(command) => command.run(&online()?, out),
+            Command::AgentKey(command) => command.run(&online()?, out),
             Command::Plan(command) => command.run(&online()?, out),
+            Command::Mcp(arguments) => mcp::run(&arguments, online),
             Command::Events(arguments) => events::run(&arguments, &online()?, out),
             Command::Ledger(command) => command.run(out),
             Command::Witness(command) => command.run(online, out),
@@ -137,6 +147,7 @@ impl Cli {
             Command::Keystore(command) => command.run(&place::platform(home)?, out),
             Command::Trust(command) => command.run(home, out),
             Command::Vault(command) => command.run(&place::platform(home)?, out),
+            Command::Triage(command) => command.run(out),
             Command::Completions(arguments) => completions::run(&arguments),
             Command::Man(arguments) => man::run(&arguments),
         }

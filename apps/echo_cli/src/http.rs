@@ -118,6 +118,30 @@ impl Http {
         Ok((Answer { status, body }, wait))
     }
 
+    /// Sends bytes of JSON once, with these headers.
+    pub fn relay(
+        &self,
+        path: &str,
+        token: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> Result<Answer, Failure> {
+        let url = format!("{}{path}", self.base);
+        let mut post = self.agent.post(url).config().timeout_global(Some(TIMEOUT)).build();
+        post = post
+            .header("Authorization", format!("Bearer {token}"))
+            .header("Content-Type", "application/json");
+        for (name, value) in headers {
+            post = post.header(*name, value);
+        }
+        let answered = post.send(body).and_then(|mut response| {
+            let status = response.status().as_u16();
+            let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
+            Ok(Answer { status, body })
+        });
+        answered.map_err(|error| self.unreachable(&error))
+    }
+
     /// Opens a stream of server-sent events. `after` is the last event that was seen.
     pub fn stream(
         &self,

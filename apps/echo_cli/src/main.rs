@@ -10,6 +10,7 @@
 //! what a proof is, `dossier`'s and `ledger`'s.
 
 mod agent;
+mod agent_key;
 mod answer;
 mod api;
 mod attestation;
@@ -32,6 +33,7 @@ mod ledger_proofs;
 mod ledgers;
 mod login;
 mod man;
+mod mcp;
 mod mesh;
 mod out;
 mod passphrase;
@@ -42,6 +44,7 @@ mod session;
 mod stopped;
 mod tour;
 mod treasury;
+mod triage;
 mod trust;
 mod user;
 mod vault;

@@ -166,6 +166,10 @@ fn nodes(api: &Api, out: Out) -> Result<(), Failure> {
 
 fn doctor(api: &Api, node: Option<&str>, out: Out) -> Result<(), Failure> {
     let doctor = api.get("/v1/mesh/doctor")?;
+    if let Some(why) = doctor["report"]["stopped"].as_str() {
+        let failure = Failure::failed(format!("the mesh has stopped by itself: {why}"));
+        return Err(failure.hint("look into the platform's log, and start the platform again"));
+    }
     if doctor["on"] == Value::Bool(false) {
         return Err(Failure::failed("the mesh is off").hint("start the platform with --mesh"));
     }

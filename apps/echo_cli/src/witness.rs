@@ -165,12 +165,41 @@ fn status(now: &Value, out: Out) -> Result<(), Failure> {
         ("last error", "/error"),
     ];
     out.list(&rows, &columns)?;
+    nodes(now, out)?;
     for row in rows.iter().filter(|row| row["contradiction"].is_string()) {
         let words = format!(
             "ALARM: the witness {} of the {} ledger {}",
             answer::shown(row, "/name"),
             answer::shown(row, "/log"),
             answer::shown(row, "/contradiction")
+        );
+        out.painted(&out.paint(Colour::Red, &crate::out::printable(&words)))?;
+    }
+    Ok(())
+}
+
+/// Prints which nodes of the mesh cosigned, and in full which ledgers have two histories.
+fn nodes(now: &Value, out: Out) -> Result<(), Failure> {
+    let nodes = answer::list(now, "/nodes")?;
+    if !nodes.is_empty() {
+        out.line("")?;
+        let columns = [
+            ("node of the mesh", "/node"),
+            ("name", "/name"),
+            ("ledger", "/log"),
+            ("size", "/size"),
+            ("cosigned", "/cosigned"),
+        ];
+        out.list(nodes, &columns)?;
+    }
+    for fork in answer::list(now, "/forks")? {
+        let words = format!(
+            "ALARM: the {} ledger has two histories: its key signed two roots of {} entries, {} and {}; known since {}",
+            answer::shown(fork, "/log"),
+            answer::shown(fork, "/size"),
+            answer::shown(fork, "/roots/0"),
+            answer::shown(fork, "/roots/1"),
+            answer::shown(fork, "/at")
         );
         out.painted(&out.paint(Colour::Red, &crate::out::printable(&words)))?;
     }

@@ -1,6 +1,7 @@
 //! `echo_os_prime`: the platform. Parses its settings, opens the home, serves, and stops cleanly.
 
 mod mesh;
+mod mesh_ledgers;
 mod serve;
 mod settings;
 mod timer;
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
             std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()),
         )
         .with_env_filter(
-            EnvFilter::try_from_env("ECHO_LOG").unwrap_or_else(|_| EnvFilter::new("warn,desk=info")),
+            EnvFilter::try_from_env("ECHO_LOG")
+                .unwrap_or_else(|_| EnvFilter::new("warn,desk=info,rmcp=error")),
         )
         .init();
     let done = Settings::read(args).and_then(serve::run);

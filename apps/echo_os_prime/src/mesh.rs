@@ -1,5 +1,7 @@
 //! The platform as a node of the mesh: it keeps pulses, settles receipts, and is the gateway where others meet.
 
+mod lanes;
+
 use std::{
     net::SocketAddr,
     path::Path,
@@ -8,9 +10,14 @@ use std::{
 };
 
 use control_plane::MoreMetrics;
-use desk::{Desk, DeskError, MeshNode, MeshPath, MeshPathKind, MeshState, OwnNode};
+use desk::{Desk, DeskError, MANY_REVOKED_PERCENT, MeshNode, MeshPath, MeshPathKind, MeshState, OwnNode};
 use echo_core::{Mint, Timestamp};
-use mesh::{News, NodeId, Outcome, Trust, relay::RELAY_PATH, view::MemberView};
+use mesh::{
+    News, NodeId, Outcome, Trust,
+    doctor::{Cause, Finding, Level},
+    relay::RELAY_PATH,
+    view::MemberView,
+};
 use mesh_daemon::{Ask, Daemon, Report};
 use mesh_link::TurnServer;
 use pulsenet_gateway::{Gateway, Limits};
@@ -18,10 +25,11 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
-use trust::{Envelope, TrustChain};
+use trust::{Envelope, NodeManifest, TrustChain};
 use zeroize::Zeroizing;
 
-use crate::settings::MeshSettings;
+use self::lanes::Lanes;
+use crate::{mesh_ledgers, settings::MeshSettings};
 
 /// The most bytes of a file with TURN servers.
 const MAX_TURN: u64 = 16 * 1024;
@@ -35,7 +43,7 @@ pub struct Mesh {
     pub router: axum::Router,
     /// The gateway's counters.
     pub metrics: MoreMetrics,
-    /// Ends when the platform stops.
+    /// Ends when the platform stops, or when the node has ended by itself and that was said.
     pub node: JoinHandle<()>,
 }
 
@@ -52,9 +60,10 @@ pub async fn start(
     let trust = Trust::new(chain, *desk.root(), desk.node_revocations(), desk.notices())
         .map_err(|e| e.to_string())?;
     let (told, known) = watch::channel(Arc::new(trust.clone()));
+    let (shown, manifest) = watch::channel(own.manifest.clone());
     let own_gateway = own_gateway(address);
     let gateway = Gateway::new(pulsenet_gateway::Config {
-        manifest: own.manifest.clone(),
+        manifest,
         urls: names(settings, &own_gateway),
         trust: known,
         shutdown: stopping.clone(),
@@ -75,21 +84,46 @@ pub async fn start(
     link.gateways = std::iter::once(own_gateway).chain(settings.gateways.iter().cloned()).collect();
     let options = mesh_daemon::Options {
         book: desk.home().join("mesh").join("book"),
+        witnessed: desk.home().join("mesh").join("witnessed"),
+        files: mesh_daemon::FileOptions {
+            folder: desk.home().join("mesh"),
+            inbox: settings.inbox.unwrap_or_default(),
+        },
         offers: Vec::new(),
         peers: settings.peers.clone(),
         link,
     };
-    let (daemon, asks, node) = Daemon::start(options, stopping).await.map_err(|e| e.to_string())?;
+    let (daemon, asks, node) = Daemon::start(options, stopping.clone()).await.map_err(|e| e.to_string())?;
     tracing::info!(node = %me, "the platform is a node of the mesh");
-    tokio::spawn(answer(desk.clone(), daemon.clone(), asks));
+    tokio::spawn(answer(desk.clone(), daemon.clone(), asks, stopping.clone()));
     tokio::spawn(publish(desk.clone(), daemon.clone()));
-    tokio::spawn(certify(desk.clone(), daemon.clone(), settings.urls.clone(), certificate));
+    tokio::spawn(mesh_ledgers::tell_heads(desk.clone(), daemon.clone(), stopping.clone()));
+    tokio::spawn(certify(desk.clone(), daemon.clone(), settings.urls.clone(), certificate, shown));
     tokio::spawn(revoke(desk.node_revocations_watch(), daemon, trust, told));
     let metrics = {
         let gateway = gateway.clone();
         MoreMetrics::of(move |registry| gateway.register(registry))
     };
-    Ok(Mesh { router: pulsenet_gateway::router(gateway), metrics, node: tokio::spawn(node) })
+    let node = tokio::spawn(watch_over(desk.clone(), tokio::spawn(node), stopping));
+    Ok(Mesh { router: pulsenet_gateway::router(gateway), metrics, node })
+}
+
+/// Waits for the node to end. When nobody told it to, that is said wherever people look; the platform serves on.
+async fn watch_over(desk: Desk, node: JoinHandle<()>, stopping: watch::Receiver<bool>) {
+    let ended = node.await;
+    if *stopping.borrow() {
+        return;
+    }
+    let why = match ended {
+        Ok(()) => "its sockets broke down".to_owned(),
+        Err(error) => format!("it broke down: {error}"),
+    };
+    tracing::error!(
+        why,
+        "the mesh has stopped, the platform serves on without it: look into the log for what went before, and start the \
+         platform again"
+    );
+    desk.mesh_stopped(&why);
 }
 
 fn turn_servers(path: &Path) -> Result<Vec<TurnServer>, String> {
@@ -121,8 +155,15 @@ fn names(settings: &MeshSettings, own: &str) -> Vec<String> {
 }
 
 /// Does what the node asks of the platform. What cannot be done now is not acknowledged, so that it is sent again.
-async fn answer(desk: Desk, daemon: Daemon, mut asks: mpsc::Receiver<Ask>) {
-    while let Some(ask) = asks.recv().await {
+async fn answer(desk: Desk, daemon: Daemon, mut asks: mpsc::Receiver<Ask>, stopping: watch::Receiver<bool>) {
+    let mut lanes = Lanes::default();
+    let ledgers = mesh_ledgers::answering(desk.clone(), daemon.clone());
+    loop {
+        let ask = tokio::select! {
+            ask = asks.recv() => ask,
+            () = lanes.turn() => continue,
+        };
+        let Some(ask) = ask else { return };
         let (desk, daemon) = (desk.clone(), daemon.clone());
         match ask {
             // Each has to wait for the disk, and they can wait together. The node bounds how many it lets come.
@@ -133,23 +174,30 @@ async fn answer(desk: Desk, daemon: Daemon, mut asks: mpsc::Receiver<Ask>) {
                     }
                 });
             }
-            Ask::Settle { from, answers, calls, grants } => {
+            Ask::Settle { from, answers, calls, grants } => lanes.put(from, async move {
                 let settled = desk.settle_mesh(&from, &answers, &calls, &grants).await;
                 if let Some(settled) = told(&from, "receipts", settled) {
                     daemon.settled(from, settled).await;
                 }
-            }
-            Ask::Acks { from, acks } => {
+            }),
+            Ask::Acks { from, acks } => lanes.put(from, async move {
                 if let Some(kept) = told(&from, "acknowledgements", desk.keep_acks(&acks).await) {
                     daemon.acks_kept(from, kept).await;
                 }
-            }
+            }),
             Ask::Execute { call, skill, .. } => {
                 let why = format!("the platform does not do {skill} for other nodes");
                 daemon.executed(call, Outcome::Failed(why)).await;
             }
-            // Its own pulses go to its own board, not over the mesh.
-            Ask::PulsesKept(_) => {}
+            // Its own pulses go to its own board, not over the mesh; its papers it makes, and looks after them by itself.
+            Ask::PulsesKept(_) | Ask::Papers => {}
+            ask @ (Ask::Prove { .. } | Ask::Cosigned { .. }) => {
+                // What has no room is asked again.
+                let _ = ledgers.try_send(ask);
+            }
+            Ask::Forked(proof) => {
+                tokio::spawn(mesh_ledgers::raise(desk, *proof, stopping.clone()));
+            }
             // All of its trust comes from its own home: newer news from outside is news to its operator.
             Ask::Trust(News::Registry(_)) => {
                 tracing::error!(
@@ -186,14 +234,21 @@ async fn revoke(
     }
 }
 
-/// Has the node show each newer certificate of its own, for as long as the platform runs.
-async fn certify(desk: Desk, daemon: Daemon, urls: Vec<String>, mut shown: Envelope) {
+/// Has node and gateway show each newer certificate of the platform's own, for as long as the platform runs.
+async fn certify(
+    desk: Desk,
+    daemon: Daemon,
+    urls: Vec<String>,
+    mut shown: Envelope,
+    gateway: watch::Sender<NodeManifest>,
+) {
     loop {
         tokio::time::sleep(CERTIFY_EVERY).await;
         match newer(&desk, &urls, &shown).await {
             Ok(Some(own)) => {
                 tracing::info!(until = %own.manifest.expires, "the platform's own node was certified anew");
                 shown = own.certificate.clone();
+                gateway.send_replace(own.manifest.clone());
                 daemon.certificate(own.manifest, own.certificate).await;
             }
             Ok(None) => {}
@@ -214,12 +269,26 @@ async fn publish(desk: Desk, daemon: Daemon) {
     let mut reports = daemon.reports();
     let mut seen = Seen::default();
     while reports.changed().await.is_ok() {
-        let report = reports.borrow_and_update().clone();
+        let mut report = Report::clone(&reports.borrow_and_update());
+        report.findings.splice(0..0, many_revoked(desk.node_revocations_percent()));
         if let Err(error) = desk.publish_mesh(seen.state(&report)).await {
             tracing::warn!(%error, "the picture of the mesh could not be told");
         }
     }
     desk.mesh_is_off();
+}
+
+/// What the doctor says when the list of revoked nodes is nearly full.
+fn many_revoked(percent: usize) -> Option<Finding> {
+    (percent >= MANY_REVOKED_PERCENT).then(|| Finding {
+        level: Level::Problem,
+        cause: Cause::ManyRevoked,
+        about: None,
+        what: "the list of revoked nodes is nearly full".to_owned(),
+        because: format!("{percent} % of its room is taken; beyond it, the node whose certificate ends soonest is let in again"),
+        advice: "replace the device issuer's key (`echo_cli trust rotate device_issuer`): then no old certificate counts any more, listed or not"
+            .to_owned(),
+    })
 }
 
 /// Since when each node is as it is.
@@ -274,7 +343,7 @@ fn path(member: &MemberView, report: &Report) -> MeshPath {
     };
     let why = report
         .about(&member.node)
-        .find(|finding| finding.level != mesh::doctor::Level::Fine)
+        .find(|finding| finding.level != Level::Fine)
         .map(|finding| finding.because.clone());
     MeshPath {
         kind,
@@ -306,5 +375,24 @@ mod tests {
         assert!(next.manifest.expires > first.manifest.expires);
         assert_eq!(next.node(), first.node());
         assert!(newer(&desk, &[], &next.certificate).await.unwrap().is_none(), "it is shown already");
+    }
+    #[test]
+    fn the_doctor_says_when_the_list_of_revoked_nodes_is_nearly_full() {
+        assert_eq!(many_revoked(89), None);
+        assert!(many_revoked(90).is_some_and(|finding| finding.because.contains("90 %")));
+    }
+
+    #[tokio::test]
+    async fn a_mesh_that_ends_by_itself_is_said_and_one_that_is_told_to_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let desk = Desk::open(Options::new(home.path().to_owned(), Mint::system())).await.unwrap().desk;
+        let (stop, stopping) = watch::channel(false);
+        stop.send_replace(true);
+        watch_over(desk.clone(), tokio::spawn(async {}), stopping.clone()).await;
+        assert_eq!(desk.health().await.mesh, None);
+        stop.send_replace(false);
+        watch_over(desk.clone(), tokio::spawn(async { panic!("a test") }), stopping).await;
+        let health = desk.health().await;
+        assert!(health.ready && health.mesh.is_some_and(|why| why.contains("panicked")));
     }
 }

@@ -123,6 +123,7 @@ async fn app(
     stopping: &watch::Receiver<bool>,
 ) -> Result<(Router, Option<JoinHandle<()>>), String> {
     let mut api = control_plane::Options::new(stopping.clone());
+    api.guarded = mcp::router(desk.clone());
     let (mut gateway, mut node) = (Router::new(), None);
     if let Some(settings) = mesh {
         let mesh = mesh::start(desk, settings, address, stopping.clone()).await?;

@@ -35,9 +35,17 @@ pub struct Args {
     /// it in as the credential `echo.vault` instead. Without it the vault stays sealed.
     #[arg(long, env = "ECHO_VAULT_KEY_FILE", value_name = "FILE")]
     vault_key_file: Option<PathBuf>,
-    /// Join the mesh: nodes of this network find one another, and signed ones alone are let in.
-    #[arg(long, env = "ECHO_MESH")]
-    mesh: bool,
+    /// Join the mesh, or not: nodes of this network find one another, and signed ones alone are let in.
+    #[arg(
+        long,
+        env = "ECHO_MESH",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    mesh: Option<bool>,
 }
 
 /// The settings in force.
@@ -77,6 +85,8 @@ pub struct MeshSettings {
     pub turn_file: Option<PathBuf>,
     /// The addresses by which others reach this platform's own gateway, such as `wss://help.example.org/v1/mesh/relay`.
     pub urls: Vec<String>,
+    /// How many bytes of files from other nodes are kept; none unless told.
+    pub inbox: Option<mesh_daemon::Size>,
     /// Whether loopback addresses count: for nodes of one machine.
     pub loopback: bool,
 }
@@ -94,6 +104,7 @@ impl Default for MeshSettings {
             stun: Vec::new(),
             turn_file: None,
             urls: Vec::new(),
+            inbox: None,
             loopback: false,
         }
     }
@@ -130,7 +141,7 @@ impl Settings {
             .map(VaultKey::File)
             .or_else(|| credential("echo.vault").map(VaultKey::Credential));
         let listen = args.listen.or(config.listen).unwrap_or(default);
-        let mesh = Some(config.mesh).filter(|mesh| args.mesh || mesh.enabled);
+        let mesh = Some(config.mesh).filter(|mesh| args.mesh.unwrap_or(mesh.enabled));
         Ok(Self { home, listen, passphrase, vault_key, mesh })
     }
 }
@@ -193,9 +204,32 @@ mod tests {
             listen: listen.map(|l| l.parse().unwrap()),
             passphrase_file: None,
             vault_key_file: None,
-            mesh: false,
+            mesh: None,
         };
         assert_eq!(Settings::read(args(None)).unwrap().listen.port(), 1);
         assert_eq!(Settings::read(args(Some("127.0.0.1:2"))).unwrap().listen.port(), 2);
+    }
+    #[test]
+    fn the_mesh_is_on_by_flag_then_environment_then_file() {
+        // Clap reads the environment with the same words as the flag.
+        let said = |words: &[&str]| Args::try_parse_from([&["echo_os_prime"], words].concat()).unwrap().mesh;
+        assert_eq!(said(&["--mesh"]), Some(true));
+        assert_eq!((said(&["--mesh=false"]), said(&["--mesh=0"])), (Some(false), Some(false)));
+        let home = tempfile::tempdir().unwrap();
+        let on = |mesh: Option<bool>, file: &str| {
+            let config = home.path().join("echo.toml");
+            durable::write(&config, file.as_bytes(), durable::Mode::Public).unwrap();
+            let args = Args {
+                home: Some(home.path().to_owned()),
+                listen: None,
+                passphrase_file: None,
+                vault_key_file: None,
+                mesh,
+            };
+            Settings::read(args).unwrap().mesh.is_some()
+        };
+        let file = "[mesh]\nenabled = true\n";
+        assert!(!on(Some(false), file) && on(None, file) && on(Some(true), file));
+        assert!(!on(Some(false), "") && !on(None, "") && on(Some(true), ""));
     }
 }

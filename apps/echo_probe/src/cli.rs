@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
-use ::mesh::NodeId;
+use ::mesh::{NodeId, bulk::TransferId};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::{failure::Failure, show};
@@ -125,6 +125,9 @@ pub(crate) struct Mesh {
     /// Do not announce this node by multicast DNS, and do not look for others
     #[arg(long = "mesh-no-multicast", requires = "mesh")]
     pub(crate) no_multicast: bool,
+    /// Take files of other nodes, up to so many bytes in all, such as 2GiB [default: none]
+    #[arg(long = "mesh-inbox", value_name = "SIZE", requires = "mesh")]
+    pub(crate) inbox: Option<mesh_daemon::Size>,
     /// Let loopback addresses count: for nodes of one machine
     #[arg(long = "mesh-loopback", requires = "mesh")]
     pub(crate) loopback: bool,
@@ -138,6 +141,37 @@ pub(crate) enum MeshCommand {
     Doctor(MeshDoctor),
     /// Have another node do something that a grant pays for
     Call(MeshCall),
+    /// Send a file to another node, and wait until it has it
+    Send(MeshSend),
+    /// Say which files go to other nodes and come from them
+    Transfers(Status),
+    /// End a transfer, whichever way it goes
+    Cancel(MeshCancel),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MeshSend {
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+    /// The file, of at most 4 GiB
+    pub(crate) file: PathBuf,
+    /// The node that is to have it, as its did:key
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node: NodeId,
+    /// Leave it to the running probe, and print the transfer's name
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Print JSON, with the receiver's signed receipt
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MeshCancel {
+    #[command(flatten)]
+    pub(crate) home: HomeDir,
+    /// The transfer, as `echo_probe mesh transfers` shows it
+    pub(crate) id: TransferId,
 }
 
 #[derive(Debug, Args)]

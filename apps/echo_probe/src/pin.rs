@@ -78,15 +78,21 @@ impl Pin {
         &self.chain
     }
 
-    /// Takes versions that follow the newest one, as a neighbour told them; whether they added anything.
-    pub(crate) fn follow(&mut self, versions: &[Envelope], now: Timestamp) -> Result<bool, PinError> {
+    /// Takes versions that follow the newest one, as a neighbour told them; whether they added anything. They may have expired:
+    /// a device that was away for years is brought up to date in several steps.
+    pub(crate) fn follow(&mut self, versions: &[Envelope]) -> Result<bool, PinError> {
         let mut chain = self.chain.clone();
         for version in versions {
             if !chain.versions().iter().any(|known| known.payload == version.payload) {
                 chain.append(version.clone())?;
             }
         }
-        self.renew(&chain.to_json(), now)
+        let grew = chain.versions().len() > self.chain.versions().len();
+        if grew {
+            durable::write(&self.path, &chain.to_json(), Mode::Private)?;
+            self.chain = chain;
+        }
+        Ok(grew)
     }
 
     /// Takes a chain that the platform sent, if it stands on the pinned root, only adds to what is known and has not
@@ -119,6 +125,21 @@ mod tests {
         assert!(!pin.renew(&longer.to_json(), at("2027-02-01")).unwrap());
         let again = Pin::load(path, house.root()).unwrap();
         assert_eq!(again.registry(at("2027-02-01")).unwrap().version, 2);
+    }
+
+    #[test]
+    fn versions_from_a_neighbour_are_kept_though_they_have_expired() {
+        let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+        let path = folder.path().join(CHAIN);
+        let mut pin = Pin::begin(path.clone(), house.root(), house.chain(), at("2027-02-01")).unwrap();
+        let versions = house.longer_chain().versions().to_vec();
+        assert!(pin.follow(&versions).unwrap());
+        assert!(!pin.follow(&versions).unwrap());
+        let again = Pin::load(path, house.root()).unwrap();
+        assert_eq!(again.newest().unwrap().version, 2);
+        assert!(again.registry(at("2028-06-01")).is_err(), "it counts no more for that");
+        let stranger = House::with_seed(90).longer_chain().versions()[1..].to_vec();
+        assert!(pin.follow(&stranger).is_err());
     }
 
     #[test]

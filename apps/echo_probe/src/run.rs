@@ -1,7 +1,7 @@
 //! `echo_probe run`: three threads, one more for the mesh, and a main thread that waits for the word to stop.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc::sync_channel},
     thread,
     time::{Duration, Instant},
@@ -61,8 +61,10 @@ pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
         mint.clone(),
     ));
     let mut worker = worker(&home, &identity, &member, machine, mint.clone())?;
-    let mesh =
-        if options.mesh { started(mesh(&folder, &identity, &worker, mint.clone(), options)) } else { None };
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
+    let mesh = options.mesh.then(|| mesh(folder, &worker, options, EndsTheWait(signals.handle())));
+    let mesh = mesh.transpose()?;
     worker.mesh = mesh.as_ref().map(|(mesh, _)| Arc::clone(mesh));
     let sender = sender(&home, &member, worker.mesh.clone(), mint.clone())?;
     let (told, taken) = sync_channel(1);
@@ -76,8 +78,6 @@ pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
         taken: told,
     };
 
-    let mut signals = Signals::new([SIGINT, SIGTERM])
-        .map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
     let stop = Arc::new(Stop::default());
     spawn("work", signals.handle(), &stop, move |stop| worker.run(stop))?;
     spawn("pulse", signals.handle(), &stop, move |stop| pulser.run(stop))?;
@@ -101,11 +101,6 @@ pub(crate) fn run(options: &cli::Run) -> Result<(), Failure> {
             "a part of the probe ended by itself: see the log, and start it again".to_owned(),
         )),
     }
-}
-
-/// A mesh that cannot start costs the mesh: commands and pulses go on, and bring what it lacks.
-fn started<T>(mesh: Result<T, Failure>) -> Option<T> {
-    mesh.inspect_err(|why| tracing::error!(%why, "the mesh is off until the next start")).ok()
 }
 
 fn enrolled(folder: &Path) -> Result<Identity, Failure> {
@@ -156,28 +151,20 @@ fn worker(
         notices_asked: None,
         mesh: None,
         papers: Some(Papers { home: Arc::clone(home), identity: identity.clone() }),
+        papers_asked: None,
+        papers_doubted: false,
     })
 }
 
+/// A mesh that cannot start costs the mesh: commands and pulses go on, and bring what it lacks.
 fn mesh(
-    folder: &Path,
-    identity: &Identity,
+    folder: PathBuf,
     worker: &Worker,
-    mint: Mint,
     options: &cli::Run,
+    ends: EndsTheWait,
 ) -> Result<(Arc<Mesh>, thread::JoinHandle<()>), Failure> {
-    let chain = worker.pin.chain().clone();
-    let revoked = crate::mesh::revocations(folder)?;
-    let trust =
-        ::mesh::Trust::new(chain, identity.root, revoked, worker.notices.envelopes()).map_err(Failure::of)?;
-    crate::mesh::start(Needs {
-        folder: folder.to_owned(),
-        identity: identity.clone(),
-        key: worker.key.clone(),
-        trust,
-        mint,
-        options: options.mesh_options.clone(),
-    })
+    let (key, mint) = (worker.key.clone(), worker.mint.clone());
+    crate::mesh::start(Needs { folder, key, mint, options: options.mesh_options.clone() }, ends)
 }
 
 fn sender(

@@ -59,6 +59,10 @@ pub(crate) struct Worker {
     pub(crate) mesh: Option<Arc<Mesh>>,
     /// Who the device is, and where that is kept.
     pub(crate) papers: Option<Papers>,
+    /// When they were last asked for because they do not count.
+    pub(crate) papers_asked: Option<Timestamp>,
+    /// Whether somebody said since that they do not.
+    pub(crate) papers_doubted: bool,
 }
 
 /// Who the device is, and where that is kept.
@@ -308,7 +312,7 @@ fn kind(outcome: &Outcome) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use device_link::{RESULT_TYPE, Work};
     use echo_core::{ManualClock, OsEntropy};
     use playbooks::Runner;
@@ -323,7 +327,7 @@ mod tests {
     };
 
     /// A worker whose platform is away.
-    fn worker(house: &House, folder: &std::path::Path, root: Option<&std::path::Path>) -> Worker {
+    pub(crate) fn worker(house: &House, folder: &std::path::Path, root: Option<&std::path::Path>) -> Worker {
         let mint = Mint::new(Arc::new(ManualClock::at(at("2027-02-01"))), Arc::new(OsEntropy));
         let machine = Machine::new(root, false).unwrap();
         let runner = Runner::open(&folder.join("runs").join(machine.journal_name())).unwrap();
@@ -345,6 +349,8 @@ mod tests {
             notices_asked: None,
             mesh: None,
             papers: None,
+            papers_asked: None,
+            papers_doubted: false,
         }
     }
 

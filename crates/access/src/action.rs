@@ -43,9 +43,9 @@ macro_rules! rights {
 rights! {
     // Cases.
     /// Read a case, its timeline and its proofs.
-    ReadCase, "read a case": OperatorAdmin Technician Customer;
+    ReadCase, "read a case": OperatorAdmin Technician Customer Agent;
     /// File a case.
-    OpenCase, "open a case": OperatorAdmin Technician Customer;
+    OpenCase, "open a case": OperatorAdmin Technician Customer Agent;
     /// Add a note to a case.
     CommentCase, "comment on a case": OperatorAdmin Technician Customer;
     /// Assign, route and move a case along.
@@ -55,9 +55,11 @@ rights! {
     /// Take a case away as a file.
     ExportCase, "export a case": OperatorAdmin Technician Customer;
     /// Call an agent's skill.
-    AskSkill, "ask a skill": OperatorAdmin Technician Customer;
+    AskSkill, "ask a skill": OperatorAdmin Technician Customer Agent;
+    /// Promise to pay for calls between nodes of the mesh.
+    GrantCalls, "grant calls": OperatorAdmin Technician Customer;
     /// Read what the agents can do.
-    ReadAgents, "read the agents": OperatorAdmin Technician Customer;
+    ReadAgents, "read the agents": OperatorAdmin Technician Customer Agent;
     /// Draw up a change set.
     ProposeChange, "propose a change": OperatorAdmin Technician;
     /// Say yes or no to a change set.
@@ -65,13 +67,13 @@ rights! {
     /// Undo a change that was applied.
     RollBackChange, "roll back a change": OperatorAdmin Technician Customer;
     /// Read findings, incidents and scan reports.
-    ReadFinding, "read a finding": OperatorAdmin Technician Customer;
+    ReadFinding, "read a finding": OperatorAdmin Technician Customer Agent;
     /// Read playbooks and their signatures.
     ReadPlaybook, "read a playbook": OperatorAdmin Technician Customer Device;
 
     // Devices.
     /// Read a device and its telemetry.
-    ReadDevice, "read a device": OperatorAdmin Technician Customer;
+    ReadDevice, "read a device": OperatorAdmin Technician Customer Agent;
     /// Make a one-time enrolment token.
     MintEnrolment, "mint an enrolment token": OperatorAdmin Technician Customer;
     /// Enrol a device by hand, without a token.
@@ -97,7 +99,7 @@ rights! {
     /// Record a payment.
     SettleInvoice, "settle an invoice": OperatorAdmin;
     /// Read a receipt.
-    ReadReceipt, "read a receipt": OperatorAdmin Technician Customer;
+    ReadReceipt, "read a receipt": OperatorAdmin Technician Customer Agent;
 
     // The house.
     /// Read a customer's account.
@@ -106,10 +108,12 @@ rights! {
     ManageCustomers, "manage customers": OperatorAdmin;
     /// Make and change users.
     ManageUsers, "manage users": OperatorAdmin;
+    /// Make, list and revoke the agent keys of a customer.
+    ManageAgentKeys, "manage agent keys": OperatorAdmin Customer;
     /// End other people's and devices' sessions.
     RevokeTokens, "revoke tokens": OperatorAdmin;
     /// Read the logs' entries and proofs.
-    ReadLedger, "read the ledger": OperatorAdmin Technician Customer;
+    ReadLedger, "read the ledger": OperatorAdmin Technician Customer Agent;
     /// Follow the live events.
     ReadEvents, "read events": OperatorAdmin Technician Customer;
     /// Read the platform's metrics.
@@ -131,44 +135,46 @@ pub fn allowed(role: Role, action: Action) -> bool {
 mod tests {
     use super::*;
 
-    /// The whole table, so that no right changes unseen: admin, technician, customer, device.
+    /// The whole table, so that no right changes unseen: admin, technician, customer, device, agent.
     const PINNED: &str = "\
-        ReadCase atc-
-        OpenCase atc-
-        CommentCase atc-
-        WorkCase at--
-        CloseCase atc-
-        ExportCase atc-
-        AskSkill atc-
-        ReadAgents atc-
-        ProposeChange at--
-        ApproveChange atc-
-        RollBackChange atc-
-        ReadFinding atc-
-        ReadPlaybook atcd
-        ReadDevice atc-
-        MintEnrolment atc-
-        EnrolDevice at--
-        RetireDevice atc-
-        RenewDevice ---d
-        SendPulse ---d
-        TakeCommand ---d
-        ReadPlan atc-
-        ReadUsage atc-
-        ReadInvoice atc-
-        DrawInvoice a---
-        SettleInvoice a---
-        ReadReceipt atc-
-        ReadCustomer atc-
-        ManageCustomers a---
-        ManageUsers a---
-        RevokeTokens a---
-        ReadLedger atc-
-        ReadEvents atc-
-        ReadMetrics at--
-        ReadAudit a---
-        ResetBreaker at--
-        ManageTrust a---";
+        ReadCase atc-g
+        OpenCase atc-g
+        CommentCase atc--
+        WorkCase at---
+        CloseCase atc--
+        ExportCase atc--
+        AskSkill atc-g
+        GrantCalls atc--
+        ReadAgents atc-g
+        ProposeChange at---
+        ApproveChange atc--
+        RollBackChange atc--
+        ReadFinding atc-g
+        ReadPlaybook atcd-
+        ReadDevice atc-g
+        MintEnrolment atc--
+        EnrolDevice at---
+        RetireDevice atc--
+        RenewDevice ---d-
+        SendPulse ---d-
+        TakeCommand ---d-
+        ReadPlan atc--
+        ReadUsage atc--
+        ReadInvoice atc--
+        DrawInvoice a----
+        SettleInvoice a----
+        ReadReceipt atc-g
+        ReadCustomer atc--
+        ManageCustomers a----
+        ManageUsers a----
+        ManageAgentKeys a-c--
+        RevokeTokens a----
+        ReadLedger atc-g
+        ReadEvents atc--
+        ReadMetrics at---
+        ReadAudit a----
+        ResetBreaker at---
+        ManageTrust a----";
 
     #[test]
     fn the_table_of_rights_is_the_pinned_one() {
@@ -177,7 +183,7 @@ mod tests {
             .map(|action| {
                 let cells: String = Role::ALL
                     .iter()
-                    .zip("atcd".chars())
+                    .zip("atcdg".chars())
                     .map(|(role, letter)| if allowed(*role, *action) { letter } else { '-' })
                     .collect();
                 format!("{action:?} {cells}")
@@ -192,6 +198,13 @@ mod tests {
         for action in Action::ALL {
             let person = allowed(Role::Technician, *action) || allowed(Role::Customer, *action);
             assert!(!person || allowed(Role::OperatorAdmin, *action), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_may_do_nothing_that_its_customer_may_not() {
+        for action in Action::ALL {
+            assert!(!allowed(Role::Agent, *action) || allowed(Role::Customer, *action), "{action:?}");
         }
     }
 

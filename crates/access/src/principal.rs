@@ -19,11 +19,14 @@ pub enum Role {
     Customer,
     /// A machine under care; sees only its own work.
     Device,
+    /// A program of one customer with a key of its own; reads, and asks the skills that its key lists.
+    Agent,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::OperatorAdmin, Self::Technician, Self::Customer, Self::Device];
+    pub const ALL: [Self; 5] =
+        [Self::OperatorAdmin, Self::Technician, Self::Customer, Self::Device, Self::Agent];
 }
 
 impl fmt::Display for Role {
@@ -33,6 +36,7 @@ impl fmt::Display for Role {
             Self::Technician => "technician",
             Self::Customer => "customer",
             Self::Device => "device",
+            Self::Agent => "agent",
         })
     }
 }
@@ -41,19 +45,19 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
-    /// The user's or the device's id.
+    /// The user's, the device's or the agent key's id.
     pub subject: String,
     /// What people call it.
     pub name: String,
     /// What kind of party it is.
     pub role: Role,
-    /// Whose it is: always there for customers and devices, never for the operator's people.
+    /// Whose it is: always there for customers, devices and agents, never for the operator's people.
     pub customer: Option<CustomerId>,
-    /// Which device it is: always there for devices, never for people.
+    /// Which device it is: always there for devices, never for people and agents.
     pub device: Option<DeviceId>,
-    /// The access token in hand.
+    /// The access token in hand; for an agent, its key.
     pub token: TokenId,
-    /// The refresh family that the token came from; nothing for a device's.
+    /// The refresh family that the token came from; nothing for a device's and for an agent's.
     pub family: Option<TokenId>,
 }
 
@@ -70,7 +74,7 @@ pub struct Denied {
 /// A principal's parts do not fit its role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} with the wrong scope: customers belong to a customer, devices to a customer and a device, the operator's people to neither",
+    "{} with the wrong scope: customers and agents belong to a customer, devices to a customer and a device, the operator's people to neither",
     one(*.0)
 )]
 pub struct Unscoped(pub Role);
@@ -83,7 +87,7 @@ fn takers(action: Action) -> String {
 /// The role with its article.
 fn one(role: Role) -> String {
     match role {
-        Role::OperatorAdmin => format!("an {role}"),
+        Role::OperatorAdmin | Role::Agent => format!("an {role}"),
         Role::Technician | Role::Customer | Role::Device => format!("a {role}"),
     }
 }
@@ -98,7 +102,7 @@ impl Principal {
     pub fn may_see(&self, customer: &CustomerId) -> bool {
         match self.role {
             Role::OperatorAdmin | Role::Technician => true,
-            Role::Customer | Role::Device => self.customer.as_ref() == Some(customer),
+            Role::Customer | Role::Device | Role::Agent => self.customer.as_ref() == Some(customer),
         }
     }
 
@@ -111,7 +115,7 @@ impl Principal {
     pub fn check_scope(&self) -> Result<(), Unscoped> {
         let wanted = match self.role {
             Role::OperatorAdmin | Role::Technician => (false, false),
-            Role::Customer => (true, false),
+            Role::Customer | Role::Agent => (true, false),
             Role::Device => (true, true),
         };
         if (self.customer.is_some(), self.device.is_some()) == wanted {
@@ -139,7 +143,7 @@ pub(crate) mod tests {
 
     /// A well-scoped principal of `role`.
     pub(crate) fn principal(mint: &Mint, role: Role) -> Principal {
-        let scoped = matches!(role, Role::Customer | Role::Device);
+        let scoped = matches!(role, Role::Customer | Role::Device | Role::Agent);
         Principal {
             subject: mint.id::<echo_core::UserId>().to_string(),
             name: "Zoë Example".to_owned(),
@@ -152,7 +156,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn customers_and_devices_see_their_own_customer_alone() {
+    fn customers_devices_and_agents_see_their_own_customer_alone() {
         let (mint, _) = mint();
         let stranger: CustomerId = mint.id();
         for role in Role::ALL {

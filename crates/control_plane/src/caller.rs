@@ -2,8 +2,10 @@
 
 use access::Principal;
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request, State},
     http::{HeaderMap, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
 };
 
 use crate::{problem::Problem, state::Shared};
@@ -28,6 +30,18 @@ impl FromRequestParts<Shared> for Caller {
         let principal = shared.desk.authenticate(&token).await?;
         shared.limits.caller(&principal.subject, &parts.extensions)?;
         Ok(Self { principal, token })
+    }
+}
+
+/// Layer: lets callers with a good token through to routes that know no more of the API than who calls.
+pub(crate) async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match Caller::from_request_parts(&mut parts, &shared).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller.principal);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => problem.into_response(),
     }
 }
 

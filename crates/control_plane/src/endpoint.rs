@@ -2,6 +2,8 @@
 //!
 //! The shapes here describe what the desk writes; they are never built.
 
+pub mod agent_key_revoke;
+pub mod agent_keys;
 pub mod agents;
 pub mod approve;
 pub mod attestation_index;

@@ -54,7 +54,8 @@ impl Metrics {
         registry.register_with_unit("http_server_request_duration", words, Unit::Seconds, served.clone());
         registry.register("echo_ledger_entries", "Entries in each ledger", sizes.clone());
         registry.register("echo_ready", "Whether the platform can do its work: 1 or 0", ready.clone());
-        registry.register("echo_witness_alarms", "Witnesses that contradict a ledger", alarms.clone());
+        let words = "Witnesses that contradict a ledger, and ledgers with two histories";
+        registry.register("echo_witness_alarms", words, alarms.clone());
         registry.register(
             "echo_start_time_seconds",
             "When it started, in seconds since 1970",

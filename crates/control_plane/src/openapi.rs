@@ -56,7 +56,7 @@ pub fn openapi() -> OpenApi {
     }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
     let bearer =
-        bearer.description(Some("An access token of POST /v1/sign-in or POST /v1/device/token (EdDSA)."));
+        bearer.description(Some("An access token of POST /v1/sign-in or POST /v1/device/token (EdDSA), or an agent key (`echo_key_...`) of POST /v1/agent-keys."));
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
     let cookie =
         ApiKeyValue::with_description(ACCESS_COOKIE, "The same token, for the dashboard's own pages.");

@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
+use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
@@ -15,12 +16,20 @@ pub struct Options {
     pub limits: RateLimits,
     /// What else `GET /metrics` shows.
     pub metrics: MoreMetrics,
+    /// Routes of other faces for callers with a good token, within the same limits: they find the caller's
+    /// [`access::Principal`] among a request's extensions.
+    pub guarded: Router,
 }
 
 impl Options {
     /// The usual limits, and the given signal to stop.
     pub fn new(shutdown: watch::Receiver<bool>) -> Self {
-        Self { shutdown, limits: RateLimits::default(), metrics: MoreMetrics::default() }
+        Self {
+            shutdown,
+            limits: RateLimits::default(),
+            metrics: MoreMetrics::default(),
+            guarded: Router::new(),
+        }
     }
 }
 

@@ -137,6 +137,12 @@ impl From<DeskError> for Problem {
             DeskError::NotEntitled(_) => {
                 Self::new(StatusCode::PAYMENT_REQUIRED, "not-entitled", "Not in the plan", words)
             }
+            DeskError::NotListed { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", words)
+            }
+            DeskError::SpendCap(_) => {
+                Self::new(StatusCode::PAYMENT_REQUIRED, "spend-cap", "The key's cap is reached", words)
+            }
             DeskError::Resting { retry_after_seconds, .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "skill-resting", "The skill rests", words)
                     .retry_after(retry_after_seconds)

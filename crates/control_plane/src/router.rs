@@ -12,18 +12,23 @@ use desk::Desk;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Options, body, endpoint as e, guard, headers, limits, problem, problem::Problem, state::Shared};
+use crate::{
+    Options, body, caller, endpoint as e, guard, headers, limits, problem, problem::Problem, state::Shared,
+};
 
 /// The HTTP API. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: without the peer's address,
 /// everybody shares one address's limit. It sets no fallback, so that it can be merged with pages beside it.
 pub fn router(desk: Desk, options: Options) -> Router {
+    let guarded = options.guarded.clone();
     let shared = Shared::new(desk, options);
+    let guarded = guarded.layer(from_fn_with_state(shared.clone(), caller::admit));
     let (routes, _) = routes().split_for_parts();
     routes
         .route("/v1/ledgers/{log}/tile/{*path}", axum::routing::get(e::tile::read))
         .route("/.well-known/jwks.json", axum::routing::get(e::jwks::read))
         .route("/v1/{*rest}", any(unknown))
         .method_not_allowed_fallback(not_allowed)
+        .merge(guarded.with_state(()))
         .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(from_fn(guard::in_time))
@@ -64,6 +69,8 @@ fn house() -> OpenApiRouter<Shared> {
         .routes(routes!(e::customers::list_customers, e::customers::add_customer))
         .routes(routes!(e::users::list_users, e::users::add_user))
         .routes(routes!(e::sign_in_links::make_sign_in_link))
+        .routes(routes!(e::agent_keys::list_agent_keys, e::agent_keys::make_agent_key))
+        .routes(routes!(e::agent_key_revoke::revoke_agent_key))
         .routes(routes!(e::agents::list_agents))
         .routes(routes!(e::plans::list_plans))
         .routes(routes!(e::intakes::list_intakes))

@@ -107,4 +107,6 @@ pub enum Role {
     Customer,
     /// What a device may do.
     Device,
+    /// What a program with an agent key may do.
+    Agent,
 }

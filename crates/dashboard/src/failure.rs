@@ -58,12 +58,13 @@ impl From<DeskError> for Failure {
     fn from(error: DeskError) -> Self {
         let (status, title) = match &error {
             DeskError::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Not signed in"),
-            DeskError::Denied(_) => (StatusCode::FORBIDDEN, "Not allowed"),
+            DeskError::Denied(_) | DeskError::NotListed { .. } => (StatusCode::FORBIDDEN, "Not allowed"),
             DeskError::NotFound { .. } => (StatusCode::NOT_FOUND, "Not found"),
             DeskError::Invalid { .. } => (StatusCode::BAD_REQUEST, "Not understood"),
             DeskError::Conflict(_) | DeskError::KeyReused | DeskError::InFlight => {
                 (StatusCode::CONFLICT, "Not possible now")
             }
+            DeskError::SpendCap(_) => (StatusCode::PAYMENT_REQUIRED, "The key's cap is reached"),
             DeskError::NotEntitled(_) => (StatusCode::FORBIDDEN, "Not in the plan"),
             DeskError::Resting { .. } | DeskError::LedgerBehind(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Not available now")

@@ -133,6 +133,10 @@ impl Desk {
         &self.0.vault
     }
 
+    pub(crate) fn mesh_trouble(&self) -> &watch::Sender<Option<String>> {
+        &self.0.mesh.stopped
+    }
+
     pub(crate) fn mesh_board(&self) -> &MeshBoard {
         &self.0.mesh.board
     }

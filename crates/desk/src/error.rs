@@ -39,6 +39,19 @@ pub enum DeskError {
     /// The customer's plan does not cover the skill.
     #[error("{0}")]
     NotEntitled(String),
+    /// The agent key does not list what was asked for.
+    #[error("the agent key {key} may not call {skill}: it is for {listed}; use another key, or do without")]
+    NotListed {
+        /// The key's name.
+        key: String,
+        /// What was asked for.
+        skill: String,
+        /// The skills that it lists.
+        listed: String,
+    },
+    /// The call would take the agent key above what it may spend in a month.
+    #[error("{0}")]
+    SpendCap(String),
     /// The skill failed too often; it rests.
     #[error("the skill {skill} failed repeatedly and rests: try again in {retry_after_seconds} s")]
     Resting {

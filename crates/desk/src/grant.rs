@@ -124,7 +124,7 @@ impl GrantRecord {
 impl Desk {
     /// Grants calls of a case's skills to a node, which may then make them while the platform is out of reach.
     pub async fn grant(&self, call: &Call, case: &CaseId, new: NewGrant) -> Result<GrantRecord, DeskError> {
-        call.principal.require(Action::AskSkill)?;
+        call.principal.require(Action::GrantCalls)?;
         let skills = checked(&new)?;
         let mut work = self.work(&call.principal.name).await?;
         let case = work.case(&call.scope(), case).await?;

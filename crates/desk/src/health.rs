@@ -24,8 +24,11 @@ pub struct Health {
     pub started: Timestamp,
     /// What does not hold, in words.
     pub problems: Vec<String>,
-    /// What witnesses say against the ledgers. A witness may be wrong, so it does not stop the platform.
+    /// What witnesses say against the ledgers, and forks that nodes of the mesh proved. A witness may be wrong, and a fork is
+    /// for people to look into, so neither stops the platform.
     pub alarms: Vec<String>,
+    /// Why the mesh has stopped by itself. The platform serves on without it.
+    pub mesh: Option<String>,
 }
 
 impl Desk {
@@ -37,7 +40,8 @@ impl Desk {
         }
         problems.extend(LogName::ALL.into_iter().filter_map(|log| self.check_log(log).err()));
         let alarms = self.contradictions().await.unwrap_or_default();
-        Health { ready: problems.is_empty(), started: self.started(), problems, alarms }
+        let mesh = self.mesh_trouble().borrow().clone();
+        Health { ready: problems.is_empty(), started: self.started(), problems, alarms, mesh }
     }
 
     async fn check_database(&self) -> Result<(), String> {

@@ -12,6 +12,9 @@
 
 mod advice;
 mod agent;
+mod agent_key;
+mod agent_key_make;
+mod agent_spend;
 mod call;
 mod case;
 mod case_flow;
@@ -42,6 +45,7 @@ mod mesh_pulses;
 mod mesh_revocation;
 mod mesh_settle;
 mod mesh_view;
+mod mesh_witness;
 mod notice;
 mod outbox;
 mod overview;
@@ -64,6 +68,8 @@ mod witness_standing;
 mod work;
 
 pub use ::witness::{MAX_REQUEST_BYTES as MAX_WITNESS_REQUEST, Refusal};
+pub use agent_key::{AgentKey, AgentKeyState, AgentKeyView};
+pub use agent_key_make::{KEY_DAYS, MAX_KEY_DAYS, MAX_KEYS, MadeAgentKey, NewAgentKey};
 pub use call::{Call, Idempotency};
 pub use case::{Case, CaseState, CaseView, OpenCase};
 pub use change_set::{ChangeSet, ChangeSetState};
@@ -85,8 +91,10 @@ pub use mesh_board::{MAX_MESH_NODES, MeshNode, MeshPath, MeshPathKind, MeshState
 pub use mesh_node::OwnNode;
 pub use mesh_notice::{NoticeStanding, WaitingDevice};
 pub use mesh_pulses::{Replay, ReplayedPulse};
+pub use mesh_revocation::MANY_REVOKED_PERCENT;
 pub use mesh_settle::{MAX_SETTLED, MeshPapers, MeshSettled};
 pub use mesh_view::{MeshDoctor, MeshNodeView, MeshNodes, MeshOffer, visible};
+pub use mesh_witness::{FORK_PREDICATE, ForkIncident, NodeWitness};
 pub use overview::Overview;
 pub use proof::Proof;
 pub use pulse::PulsesAccepted;

@@ -100,6 +100,8 @@ pub(crate) struct MeshRoom {
     pub(crate) board: MeshBoard,
     /// The newest list of revoked nodes.
     pub(crate) revocations: watch::Sender<Option<Envelope>>,
+    /// Why the mesh has stopped by itself; nothing while it has not.
+    pub(crate) stopped: watch::Sender<Option<String>>,
     /// Held by whoever writes the telemetry to disk for all that came over the mesh meanwhile.
     pub(crate) saving: AsyncMutex<()>,
 }
@@ -147,6 +149,12 @@ impl Desk {
     /// Takes the picture down: the mesh is off.
     pub fn mesh_is_off(&self) {
         self.mesh_board().0.send_replace(None);
+    }
+
+    /// Takes the picture down, and says in [`crate::Health`] and to the doctor why: the mesh has ended though nobody told it to.
+    pub fn mesh_stopped(&self, why: &str) {
+        self.mesh_is_off();
+        self.mesh_trouble().send_replace(Some(why.to_owned()));
     }
 
     /// Tells something about the mesh to those who may see what belongs to `customer`; to the operator's people alone

@@ -12,6 +12,8 @@ use trust::{
 use crate::{Desk, DeskError, Device, Work, work::Owner};
 
 const ID: &str = "node-revocations";
+/// From here on the operator is told how full the list is, in percent.
+pub const MANY_REVOKED_PERCENT: usize = 90;
 
 /// The newest list as it is kept; there is one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +41,14 @@ impl Desk {
     /// The newest list of revoked nodes; nothing while no node was ever revoked.
     pub fn node_revocations(&self) -> Option<Envelope> {
         self.revocations().borrow().clone()
+    }
+
+    /// How full that list is, in percent. When it is full, the nodes whose certificates end soonest are left out, and let in
+    /// again.
+    pub fn node_revocations_percent(&self) -> usize {
+        let list = self.node_revocations();
+        let payload = list.and_then(|list| list.payload_unchecked().ok());
+        payload.map_or(0, |payload| percent(payload.len()))
     }
 
     /// The same, and every newer one.
@@ -123,6 +133,15 @@ impl Work<'_> {
             let (node, end) = nodes.remove(out);
             tracing::error!(node = node.did, %end, "the list of revoked nodes is full: this one is let in again");
         };
+        let full = percent(serde_json::to_vec(&list)?.len());
+        if full >= MANY_REVOKED_PERCENT {
+            tracing::warn!(
+                nodes = list.nodes.len(),
+                full,
+                "the list of revoked nodes is nearly full: replace the device issuer's key, and no old certificate counts \
+                 any more"
+            );
+        }
         let envelope = list.sign(issuer).map_err(|e| DeskError::Internal(e.to_string()))?;
         let subject = format!("version-{}", list.version);
         self.record_signed(Kind::NodeRevocations, &subject, Owner::default(), envelope.clone()).await?;
@@ -130,6 +149,11 @@ impl Work<'_> {
         let record = RevocationsRecord { id: ID.to_owned(), envelope, list, ends };
         Ok(if known { self.tx.update(&record).await } else { self.tx.insert(&record).await }?)
     }
+}
+
+/// How much of a list's room so many bytes take.
+fn percent(bytes: usize) -> usize {
+    bytes.saturating_mul(100) / MAX_REVOCATIONS_BYTES
 }
 
 fn end_of(device: &Device) -> Result<Timestamp, DeskError> {
@@ -143,4 +167,16 @@ fn version(list: Option<&Envelope>) -> u64 {
     payload
         .and_then(|payload| serde_json::from_slice::<NodeRevocations>(&payload).ok())
         .map_or(0, |list| list.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_is_told_when_nine_tenths_of_the_room_are_taken() {
+        assert_eq!((percent(0), percent(MAX_REVOCATIONS_BYTES)), (0, 100));
+        assert!(percent(MAX_REVOCATIONS_BYTES / 10 * 9 - MAX_REVOCATIONS_BYTES / 100) < MANY_REVOKED_PERCENT);
+        assert!(percent(MAX_REVOCATIONS_BYTES / 100 * 91) >= MANY_REVOKED_PERCENT);
+    }
 }

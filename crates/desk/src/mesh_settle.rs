@@ -304,6 +304,8 @@ impl Work<'_> {
             skill,
             state: SkillCallState::Running,
             asked_by: device.map_or_else(|| caller.to_string(), |device| device.name),
+            key: None,
+            held: None,
             started: settlement.request.made,
             finished: Some(self.now),
             input: settlement.input,

@@ -6,7 +6,7 @@ use mesh::NodeId;
 use revenue::{Plan, SkuId};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
@@ -60,7 +60,7 @@ pub struct MeshDoctor {
     pub on: bool,
     /// When this was so.
     pub at: Option<Timestamp>,
-    /// The node's own words: see `docs/mesh.md`.
+    /// The node's own words: see `docs/mesh.md`. While it does not run: nothing, or why it has `stopped` by itself.
     pub report: Value,
 }
 
@@ -106,10 +106,12 @@ impl Desk {
     /// The raw report on the mesh's paths. It shows every customer's nodes, so it is for the operator's people.
     pub fn mesh_doctor(&self, principal: &Principal) -> Result<MeshDoctor, DeskError> {
         principal.require(Action::ReadMetrics)?;
-        Ok(match self.mesh_board().newest() {
-            Some(state) => MeshDoctor { on: true, at: Some(state.at), report: state.doctor.clone() },
-            None => MeshDoctor { on: false, at: None, report: Value::Null },
-        })
+        if let Some(state) = self.mesh_board().newest() {
+            return Ok(MeshDoctor { on: true, at: Some(state.at), report: state.doctor.clone() });
+        }
+        let stopped = self.mesh_trouble().borrow().clone();
+        let report = stopped.map_or(Value::Null, |why| json!({ "stopped": why }));
+        Ok(MeshDoctor { on: false, at: None, report })
     }
 
     /// Changes whenever a newer picture of the mesh hangs.

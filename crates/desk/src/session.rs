@@ -96,11 +96,14 @@ impl Record for FamilyRecord {
 }
 
 impl Desk {
-    /// Who holds this access token, if it is good and was not revoked.
-    pub async fn authenticate(&self, jwt: &str) -> Result<Principal, DeskError> {
+    /// Who holds this access token or agent key, if it is good and was not revoked.
+    pub async fn authenticate(&self, token: &str) -> Result<Principal, DeskError> {
+        if access::is_agent_key(token) {
+            return self.authenticate_key(token).await;
+        }
         let principal = self
             .issuer()
-            .check(jwt, self.mint().now())
+            .check(token, self.mint().now())
             .map_err(|e| DeskError::Unauthenticated(e.to_string()))?;
         let mut tx = self.store().read().await?;
         let alive = match (&principal.family, &principal.device) {

@@ -5,7 +5,7 @@ use agents::{Ask, Gate, Refusal, Skill};
 use dossier::Kind;
 use echo_core::{
     CallId, CaseId, ChangeSetId, CommandId, CustomerId, DeviceId, Digest, Id as _, ReceiptId, ScanId,
-    Timestamp,
+    Timestamp, TokenId,
 };
 use revenue::{MeterEvent, Plan, ProofRef, Receipt, SkuId};
 use rust_decimal::Decimal;
@@ -58,6 +58,12 @@ pub struct SkillCall {
     pub state: SkillCallState,
     /// Who asked.
     pub asked_by: String,
+    /// By which agent key it was asked, if by one.
+    #[serde(default)]
+    pub key: Option<TokenId>,
+    /// The most that it will be charged, in major units: what it was let in for. Nothing when no key asked.
+    #[serde(default)]
+    pub held: Option<Decimal>,
     /// When it was let in.
     pub started: Timestamp,
     /// When it ended.
@@ -152,6 +158,7 @@ impl Work<'_> {
     ) -> Result<SkillCall, DeskError> {
         let (plan, sku) = self.plan_and_sku(case, skill).await?;
         let used = self.usage(case, &sku).await?.quantity;
+        let hold = self.hold(principal, case, skill, &plan, &sku, used).await?;
         let ask = Ask {
             skill,
             authorised: principal.require(action(skill)).is_ok(),
@@ -168,6 +175,8 @@ impl Work<'_> {
             skill,
             state: SkillCallState::Running,
             asked_by: principal.name.clone(),
+            key: hold.as_ref().map(|hold| hold.key.clone()),
+            held: hold.map(|hold| hold.price),
             started: self.now,
             finished: None,
             input: Digest::of(&serde_json::to_vec(input)?),
@@ -294,8 +303,7 @@ impl Work<'_> {
             quantity: Decimal::ONE,
             at: self.now,
         };
-        let rated =
-            revenue::rate(&plan, &event, usage.quantity).map_err(|e| DeskError::Conflict(e.to_string()))?;
+        let rated = self.rated(call, &mut plan, &event, usage.quantity).await?;
         let number = self.tx.next("receipt").await?;
         let receipt = Receipt {
             id: self.id(),

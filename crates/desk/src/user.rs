@@ -71,10 +71,10 @@ impl Work<'_> {
     pub(crate) async fn add_user(&mut self, new: NewUser) -> Result<User, DeskError> {
         let name = checked_name("name", &new.name)?;
         match (new.role, &new.customer) {
-            (Role::Device, _) => {
+            (Role::Device | Role::Agent, _) => {
                 return Err(DeskError::invalid(
                     "role",
-                    "a device enrols with a token; people have the other roles",
+                    "a device enrols with a token, and an agent has a key; people have the other roles",
                 ));
             }
             (Role::Customer, None) => return Err(DeskError::invalid("customer", "say whose person this is")),

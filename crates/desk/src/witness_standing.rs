@@ -7,7 +7,8 @@ use store::{Filter, Record, Scope, Tx};
 use witness::{Policy, WitnessKey};
 
 use crate::{
-    Desk, DeskError, Work,
+    Desk, DeskError, ForkIncident, NodeWitness, Work,
+    mesh_witness::{fork_alarms, forks, node_witnesses},
     witness_policy::{Book, policy},
 };
 
@@ -64,6 +65,10 @@ pub struct Witnesses {
     pub groups: Vec<WitnessGroup>,
     /// The witnesses.
     pub witnesses: Vec<WitnessView>,
+    /// The nodes of the mesh that cosigned, of whom the quorum knows nothing.
+    pub nodes: Vec<NodeWitness>,
+    /// Ledgers that are proven to have two histories: alarms that stay.
+    pub forks: Vec<ForkIncident>,
 }
 
 /// A group of witnesses.
@@ -115,7 +120,7 @@ impl Desk {
         view(&mut tx).await
     }
 
-    /// What witnesses say against the ledgers, in words.
+    /// What witnesses say against the ledgers, and forks that are proven, in words.
     pub(crate) async fn contradictions(&self) -> Result<Vec<String>, DeskError> {
         let mut tx = self.store().read().await?;
         let policy = policy(&mut tx, Book::Witnesses).await?;
@@ -124,7 +129,9 @@ impl Desk {
             let witness = policy.witnesses().iter().find(|w| key(&w.key) == standing.key)?;
             Some(format!("{} ledger: the witness {} {}", standing.log, witness.name, standing.contradiction?))
         });
-        Ok(words.collect())
+        let mut words: Vec<String> = words.collect();
+        words.extend(fork_alarms(&mut tx).await?);
+        Ok(words)
     }
 }
 
@@ -160,6 +167,8 @@ async fn view(tx: &mut Tx) -> Result<Witnesses, DeskError> {
         quorum: policy.quorum().unwrap_or("none").to_owned(),
         groups: groups.collect(),
         witnesses,
+        nodes: node_witnesses(tx).await?,
+        forks: forks(tx).await?,
     })
 }
 

@@ -87,11 +87,13 @@ pub enum Kind {
     MeshGrant,
     /// A version of the list of nodes that the mesh lets in no more.
     NodeRevocations,
+    /// What an agent key may do and spend, or that it was revoked.
+    AgentKey,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::TrustRegistry,
         Self::Content,
         Self::DeprecationNotice,
@@ -109,6 +111,7 @@ impl Kind {
         Self::VaultAudit,
         Self::MeshGrant,
         Self::NodeRevocations,
+        Self::AgentKey,
     ];
 
     /// The kind's name in ledger entries.
@@ -131,6 +134,7 @@ impl Kind {
             Self::VaultAudit => "vault_audit",
             Self::MeshGrant => "mesh_grant",
             Self::NodeRevocations => "node_revocations",
+            Self::AgentKey => "agent_key",
         }
     }
 
@@ -169,7 +173,8 @@ impl Kind {
             | Self::AeternaCommitment
             | Self::GenesisCommitment
             | Self::VaultAudit
-            | Self::MeshGrant => KeyRole::Operator,
+            | Self::MeshGrant
+            | Self::AgentKey => KeyRole::Operator,
             Self::Finding | Self::Attestation | Self::Fulfilment => KeyRole::Attestor,
             Self::Receipt | Self::Invoice | Self::Settlement => KeyRole::Receipts,
         }
@@ -194,6 +199,7 @@ impl Kind {
             // As in `mesh::grant`: whoever checks papers needs no mesh.
             Self::MeshGrant => "application/vnd.echo.mesh-grant.v1+json",
             Self::NodeRevocations => trust::revocation::REVOCATIONS_TYPE,
+            Self::AgentKey => "application/vnd.echo.agent-key.v1+json",
         }
     }
 }

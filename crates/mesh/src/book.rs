@@ -152,7 +152,7 @@ impl Book {
             Err(why) => return Received::Ignored(why.into()),
         };
         if let Some(known) = self.known(&call) {
-            return match (known.is_for(&call), &known.entry.answer) {
+            return match (known.is_for(&call), known.entry.answer.as_ref().filter(|_| known.durable)) {
                 (true, Some(answer)) => Received::Known(Box::new(answer.clone())),
                 (true, None) => Received::UnderWay,
                 (false, _) => self.refused(
@@ -192,8 +192,28 @@ impl Book {
         }
     }
 
-    /// The work of a call has ended: the entry with its signed answer, to keep and then to send. Nothing when no such
-    /// work was under way.
+    /// The newest entry of a call is on the disk. Its answer with who asked, to send, when it was the answer that was kept.
+    pub fn kept(&mut self, call: &Digest) -> Option<(NodeId, Envelope)> {
+        let known = self.entries.get_mut(call).filter(|known| !known.durable)?;
+        known.durable = true;
+        Some((known.call.from, known.entry.answer.clone()?))
+    }
+
+    /// A call could not be written down, and its work was not begun: it is forgotten, and may be made again. The signed
+    /// refusal with who asked, to send.
+    pub fn lost(&mut self, call: &Digest, why: &str, now: Timestamp) -> Option<(NodeId, Envelope)> {
+        let over = |known: &&Known| !known.durable && known.entry.answer.is_none();
+        self.entries.get(call).filter(over)?;
+        let known = self.entries.remove(call)?;
+        self.bytes -= known.bytes;
+        self.keys.remove(&(known.call.from, known.call.key.clone()));
+        let why = format!("it cannot be written down here ({why}), so it was not begun: ask again later");
+        let answer = known.answer(Reply::Refused(shortened(&why)), self.me(), now);
+        Some((known.call.from, answer.sign(&self.key).ok()?))
+    }
+
+    /// The work of a call has ended: the entry with its signed answer, to keep; [`Book::kept`] then gives the answer to send.
+    /// Nothing when no such work was under way.
     pub fn executed(&mut self, call: &Digest, outcome: Outcome, now: Timestamp) -> Option<Entry> {
         let known = self.entries.get(call).filter(|known| known.entry.answer.is_none())?;
         let answer = known.answer(Reply::from(outcome), self.me(), now);
@@ -206,6 +226,7 @@ impl Book {
         let known = self.entries.get_mut(call)?;
         self.bytes -= known.bytes;
         known.answered(envelope);
+        known.durable = false;
         self.bytes += known.bytes;
         Some(known.entry.clone())
     }
@@ -366,7 +387,8 @@ impl Book {
     /// The calls to settle: first those that were never brought, oldest answer first. So one that cannot be settled yet
     /// holds up no other.
     fn to_settle(&self) -> Vec<&Known> {
-        let mut waiting: Vec<&Known> = self.entries.values().filter(|known| known.is_unsettled()).collect();
+        let settles = |known: &&Known| known.durable && known.is_unsettled();
+        let mut waiting: Vec<&Known> = self.entries.values().filter(settles).collect();
         waiting.sort_by_key(|known| (known.brought, known.answered_at, known.entry.call));
         waiting
     }

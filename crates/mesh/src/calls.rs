@@ -1,5 +1,9 @@
 //! The calls that were made here and wait for an answer. The same envelope goes out again when a way to the called node is
 //! there anew, or after a while, until the answer comes or the deadline does: the other side does the work once.
+//!
+//! A call for whoever offers something stays with the node that it went to first, also when that one goes away, and even when
+//! it refuses: a copy may be on its way there still, and be done later, when there is room again. With the same call at a
+//! second node there would be two receipts for one piece of work. Who wants another node asks again, with another key.
 
 use std::collections::BTreeMap;
 

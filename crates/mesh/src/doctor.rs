@@ -3,13 +3,17 @@
 //! Nothing is guessed that was not seen. Where two causes look the same from here, the finding names both and says how to
 //! tell them apart.
 
+mod ledgers;
 mod seen;
+mod whereabouts;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::ledgers::ledgers;
 pub use self::seen::{
     CandidateKind, Gateway, GatewayState, Interface, Multicast, Observations, Pair, PairState, Path, Peer,
 };
+pub use self::whereabouts::{MOVE_IS_TOLD_SECONDS, Whereabouts};
 use crate::NodeId;
 
 /// A difference of clocks that is worth a word, in seconds: certificates and logs are read with it in mind.
@@ -38,6 +42,8 @@ pub enum Level {
 pub enum Cause {
     /// Reached straight.
     Direct,
+    /// Reached at another address than before.
+    Moved,
     /// No interface has a carrier and an address.
     NoNetwork,
     /// Trust says no.
@@ -64,6 +70,14 @@ pub enum Cause {
     ClockSkew,
     /// Large datagrams are lost.
     SmallMtu,
+    /// A ledger is proven to have two histories.
+    ForkedLedger,
+    /// A ledger may have two histories.
+    SuspectedLedger,
+    /// What this node cosigned of a ledger cannot be read.
+    DamagedMemory,
+    /// The operator's list of revoked nodes is nearly full.
+    ManyRevoked,
 }
 
 /// What the doctor says about one thing.
@@ -95,6 +109,7 @@ pub fn diagnose(seen: &Observations) -> Vec<Finding> {
     findings.extend(seen.gateways.iter().filter_map(gateway));
     for peer in &seen.peers {
         findings.push(path(peer, seen, networked));
+        findings.extend(moved(peer));
         findings.extend(clock(peer));
         findings.extend(mtu(peer));
     }
@@ -283,6 +298,21 @@ fn silent(peer: &Peer, seen: &Observations) -> Finding {
     };
     let advice = "see that it is switched on and plugged in, and on the same network; work for it waits and is done once";
     finding(peer, Level::Problem, Cause::Silent, "is not reached", because, advice.to_owned())
+}
+
+fn moved(peer: &Peer) -> Option<Finding> {
+    let (before, since) = peer.whereabouts.before?;
+    let at = peer.whereabouts.at.filter(|_| peer.path != Path::None)?;
+    Some(finding(
+        peer,
+        Level::Fine,
+        Cause::Moved,
+        "has another address",
+        format!("it was at {before}, and is at {at} since {since:.0}"),
+        "nothing for the mesh, which knows it by its key: where its address was written down, such as in \
+         `--mesh-peer`, write the new one"
+            .to_owned(),
+    ))
 }
 
 fn clock(peer: &Peer) -> Option<Finding> {

@@ -53,6 +53,13 @@ pub enum Event {
         /// The last of them.
         why: String,
     },
+    /// A neighbour broke a rule of sending files that none breaks by chance, and was disconnected.
+    OutOfTurn {
+        /// Who.
+        node: NodeId,
+        /// Which.
+        why: String,
+    },
     /// News of trust that is not believed.
     NotBelieved {
         /// Who brought it.
@@ -64,6 +71,21 @@ pub enum Event {
     Forked {
         /// What was found.
         what: String,
+    },
+    /// A ledger may have two histories.
+    Suspected {
+        /// What was found.
+        what: String,
+    },
+    /// A ledger that was suspected has shown that it has one history.
+    Cleared {
+        /// What it showed.
+        what: String,
+    },
+    /// The memory of what was cosigned of a ledger is damaged, so it is not cosigned.
+    Forgotten {
+        /// The ledger's origin line.
+        origin: String,
     },
     /// There is no room for more nodes of a realm, or for more realms.
     Full {
@@ -83,8 +105,8 @@ impl Event {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Self::Linked { .. } | Self::Unlinked { .. } => Level::Info,
-            Self::Forked { .. } => Level::Error,
+            Self::Linked { .. } | Self::Unlinked { .. } | Self::Cleared { .. } => Level::Info,
+            Self::Forked { .. } | Self::Forgotten { .. } => Level::Error,
             _ => Level::Warn,
         }
     }
@@ -98,8 +120,15 @@ impl fmt::Display for Event {
             Self::Refused { who, code, reason } => write!(f, "refused {who} ({code}): {reason}"),
             Self::Flooded { node } => write!(f, "disconnected {node}: it sends more than it may"),
             Self::Faulty { node, why } => write!(f, "disconnected {node} after many faults, the last: {why}"),
+            Self::OutOfTurn { node, why } => write!(f, "disconnected {node}: {why}"),
             Self::NotBelieved { from, why } => write!(f, "news of trust from {from} is not believed: {why}"),
             Self::Forked { what } => write!(f, "two histories: {what}"),
+            Self::Suspected { what } | Self::Cleared { what } => f.write_str(what),
+            Self::Forgotten { origin } => write!(
+                f,
+                "what this node cosigned of the ledger {origin} cannot be read: it cosigns nothing of it until a person has \
+                 looked; see docs/witness.md"
+            ),
             Self::Full { realm } => write!(f, "no room for more nodes of {realm:?}"),
             Self::NotTaken { from, why } => write!(f, "not taken from {from}: {why}"),
         }

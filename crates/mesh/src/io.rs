@@ -195,6 +195,16 @@ pub enum Input {
         /// Its highest sequence number.
         up_to: u64,
     },
+    /// The newest [`Output::Keep`] of this call is durable: what rests on it goes out.
+    EntryKept(Digest),
+    /// The entry without an answer that [`Output::Keep`] named cannot be made durable, and the shell has given it up: the call
+    /// is refused, and nothing was begun.
+    EntryLost {
+        /// The call's digest.
+        call: Digest,
+        /// Why, for people.
+        why: String,
+    },
     /// The pulses of [`Output::Pulses`] are durable here.
     PulsesKept {
         /// Whose.
@@ -209,6 +219,28 @@ pub enum Input {
         /// Of which notices.
         notices: Vec<Digest>,
     },
+    /// What [`Output::KeepWitnessed`] named is durable, as it was when its head had so many entries.
+    WitnessedKept {
+        /// Of which ledger.
+        origin: String,
+        /// Entries of the head that was remembered; 0 when none was.
+        size: u64,
+    },
+    /// The newest signed head of a ledger that is kept on this machine: neighbours are asked to cosign it.
+    OwnHead(String),
+    /// What came of [`Output::Prove`].
+    Proven {
+        /// Which ledger.
+        origin: String,
+        /// The smaller size.
+        from: u64,
+        /// The larger size.
+        to: u64,
+        /// The consistency proof (RFC 6962, section 2.1.2); none when the ledger has none.
+        proof: Option<Vec<[u8; 32]>>,
+    },
+    /// Something about files to send or to receive.
+    File(crate::bulk::FileInput),
     /// The platform has settled these calls that [`Output::Settle`] brought, or refused them for good.
     Settled {
         /// Whose they were.
@@ -241,7 +273,9 @@ pub enum Output {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Make this durable before any later output is carried out; it comes back at the next start.
+    /// Make this durable, then say [`Input::EntryKept`]; it comes back at the next start. Where it cannot be done, an entry
+    /// without an answer is given up with [`Input::EntryLost`], and any other is tried again until it is. A newer entry of the
+    /// same call takes the older one's place.
     Keep(Box<crate::book::Entry>),
     /// Forget what was kept of this call.
     Forget(Digest),
@@ -294,6 +328,30 @@ pub enum Output {
         /// Their grants.
         grants: Vec<Envelope>,
     },
+    /// Make durable what is remembered of a ledger, in place of what was before, then say [`Input::WitnessedKept`]. It is tried
+    /// again until it is; it comes back at the next start, in [`crate::witnessing::Memory`]. One with a fork is for the program,
+    /// too: it raises an incident.
+    KeepWitnessed(Box<crate::witnessing::Remembered>),
+    /// Prove that the ledger of `to` entries on this machine begins with the one of `from`, then say [`Input::Proven`].
+    Prove {
+        /// Which ledger.
+        origin: String,
+        /// The smaller size.
+        from: u64,
+        /// The larger size.
+        to: u64,
+    },
+    /// A neighbour cosigned a head of a ledger on this machine.
+    Cosigned {
+        /// Who.
+        from: NodeId,
+        /// The signed head.
+        note: String,
+        /// The cosignature under [`NodeId::witness_key`], a signature line with its line feed.
+        line: String,
+    },
+    /// Something to do with a file; each in its own time, the others do not wait for it.
+    File(crate::bulk::FileJob),
     /// News of trust that was verified: save it.
     Trust(crate::news::News),
     /// Something a person may want to know.

@@ -14,6 +14,7 @@ mod acks;
 mod admission;
 mod allowance;
 pub mod book;
+pub mod bulk;
 mod call;
 pub mod calls;
 pub mod doctor;
@@ -31,6 +32,7 @@ pub mod presence;
 mod realm;
 pub mod relay;
 mod room;
+mod rooms;
 mod route;
 mod settlement;
 pub mod signal;
@@ -41,9 +43,11 @@ mod test_house;
 mod topology;
 pub mod view;
 mod wire;
+pub mod witnessing;
 
 pub use acks::{ACK_TYPE, Acks, NoticeAck};
 pub use admission::{Admitted, MAX_CERTIFICATE_BYTES, Refusal, admit};
+pub use bulk::FileReceipt;
 pub use call::{
     ANSWER_TYPE, AnswerDoc, CALL_TYPE, CallDoc, MAX_INPUT_BYTES, MAX_OUTPUT_BYTES, MeshReceipt, Reply,
 };
@@ -53,7 +57,7 @@ pub use io::{Call, CallFailure, Input, Link, Outcome, Output, Sighting, Target, 
 pub use kept::{KEPT_TYPE, Kept, What};
 pub use membership::{Life, MAX_MEMBERS};
 pub use news::{News, NewsError, Trust};
-pub use node::{Config, MAX_OUTPUTS, Node, PULSES, SETTLE};
+pub use node::{Config, MAX_OUTPUTS, Node, PULSES, SETTLE, own_manifest};
 pub use node_id::{NodeId, NodeIdError};
 pub use realm::{Realm, RealmTag};
 pub use settlement::{Settlement, verify_settlement};

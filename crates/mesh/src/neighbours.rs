@@ -62,10 +62,14 @@ impl Neighbour {
         }
     }
 
-    /// Counts a message; false when it is one too many.
-    pub(crate) fn may_send(&mut self, now: Timestamp, stream: Stream, bytes: usize) -> bool {
-        let bytes = self.bytes.take(now, u64::try_from(bytes).unwrap_or(u64::MAX));
-        bytes && (stream == Stream::Bulk || self.messages.take(now, 1))
+    /// Counts a message; false when it is one too many. Pieces of files are not counted: credit bounds them.
+    pub(crate) fn may_send(&mut self, now: Timestamp, stream: Stream, binary: bool, bytes: usize) -> bool {
+        (stream == Stream::Bulk && binary) || self.may_waste(now, bytes) && self.messages.take(now, 1)
+    }
+
+    /// Counts bytes that nobody gave credit for; false when they are too many.
+    pub(crate) fn may_waste(&mut self, now: Timestamp, bytes: usize) -> bool {
+        self.bytes.take(now, u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
     /// Counts a message for somebody else; false when it is one too many.
@@ -89,12 +93,14 @@ impl Neighbour {
 pub(crate) struct Neighbours {
     links: BTreeMap<Link, Neighbour>,
     by_node: BTreeMap<NodeId, BTreeSet<Link>>,
+    by_realm: BTreeMap<Realm, BTreeSet<NodeId>>,
     nodes: BTreeSet<NodeId>,
 }
 
 impl Neighbours {
     pub(crate) fn add(&mut self, link: Link, neighbour: Neighbour) {
         self.nodes.insert(neighbour.node);
+        self.by_realm.entry(neighbour.realm.clone()).or_default().insert(neighbour.node);
         self.by_node.entry(neighbour.node).or_default().insert(link);
         self.links.insert(link, neighbour);
     }
@@ -108,6 +114,16 @@ impl Neighbours {
         if last {
             self.by_node.remove(&neighbour.node);
             self.nodes.remove(&neighbour.node);
+        }
+        // A node that was enrolled anew has links of two realms for a moment.
+        let of_realm = |link: &Link| self.links[link].realm == neighbour.realm;
+        if !self.by_node.get(&neighbour.node).is_some_and(|links| links.iter().any(of_realm))
+            && let Some(nodes) = self.by_realm.get_mut(&neighbour.realm)
+        {
+            nodes.remove(&neighbour.node);
+            if nodes.is_empty() {
+                self.by_realm.remove(&neighbour.realm);
+            }
         }
         Some((neighbour, last))
     }
@@ -167,9 +183,11 @@ impl Neighbours {
 
     /// The nodes that take part in `realm`, the best link first: its own and the operator's.
     pub(crate) fn of_realm(&self, realm: &Realm) -> Vec<NodeId> {
-        let mut found: Vec<(_, NodeId)> = self
-            .by_node
-            .keys()
+        let operators = if *realm == Realm::Operator { None } else { Some(&Realm::Operator) };
+        let mut found: Vec<(_, NodeId)> = std::iter::once(realm)
+            .chain(operators)
+            .filter_map(|realm| self.by_realm.get(realm))
+            .flatten()
             .filter_map(|node| self.of(node))
             .filter(|n| n.realm == *realm || n.realm == Realm::Operator)
             .map(|n| (n.badness(), n.node))

@@ -122,6 +122,11 @@ impl Trust {
         self.newest.version
     }
 
+    /// The newest registry that is known, expired or not: for what does not lapse, such as which keys sign the ledgers.
+    pub fn newest(&self) -> &Registry {
+        &self.newest
+    }
+
     /// The whole chain, to save or to show.
     pub fn chain(&self) -> &TrustChain {
         &self.chain

@@ -3,6 +3,7 @@
 //! The shell gives each [`Input`] with the time, takes every [`Output`] with [`Node::poll`], and gives [`Input::Tick`] at
 //! [`Node::deadline`]. Time never goes back: a shell takes it from a steady clock that it sets once.
 
+mod files;
 mod gateways;
 mod gossip;
 mod links;
@@ -10,6 +11,7 @@ mod routed;
 mod services;
 mod show;
 mod trusting;
+mod witnessing;
 
 pub use self::services::{PULSES, SETTLE};
 
@@ -26,14 +28,17 @@ use trust::{Envelope, KeyPair, NodeManifest};
 use crate::{
     Acks, Input, Link, Me, Message, NodeId, Output, Realm, RealmTag, Refusal, Trust, Wire,
     book::{Book, Entry},
+    bulk::Transfers,
     calls::Calls,
     event::Event,
     neighbours::Neighbours,
     presence::{Memo, Offering},
     room::{Room, after},
+    rooms::Rooms,
     telemetry,
     topology::{Known, Places},
     view::RefusalView,
+    witnessing::{Memory, Witnessing},
 };
 
 /// The most outputs that wait for the shell; beyond it messages to others are lost, and nothing else.
@@ -49,6 +54,8 @@ pub struct Config {
     pub offers: Vec<Offering>,
     /// Signatures that were verified in this process.
     pub memo: Memo,
+    /// What was kept of ledgers.
+    pub memory: Memory,
 }
 
 /// A node of the mesh.
@@ -63,7 +70,7 @@ pub struct Node {
     rng: SmallRng,
     now: Timestamp,
     neighbours: Neighbours,
-    rooms: BTreeMap<RealmTag, Room>,
+    rooms: Rooms,
     places: Places,
     places_due: Timestamp,
     refusals: VecDeque<RefusalView>,
@@ -71,6 +78,8 @@ pub struct Node {
     shunned: BTreeMap<NodeId, Timestamp>,
     care_due: Timestamp,
     services: services::Services,
+    files: Transfers,
+    witnessing: Witnessing,
     outputs: VecDeque<Output>,
 }
 
@@ -78,7 +87,7 @@ impl Node {
     /// A node with its key and its certified manifest, what it knows of trust, and what it kept of calls. `seed` makes
     /// its choices; the shell takes it from the system's randomness.
     pub fn new(
-        config: Config,
+        mut config: Config,
         key: KeyPair,
         certificate: Envelope,
         trust: Trust,
@@ -99,6 +108,7 @@ impl Node {
         }
         let services = services::Services {
             book: opened.book,
+            resting: BTreeMap::new(),
             calls: Calls::new(key.clone(), certificate.clone()),
             acks,
             sender: telemetry::Sender::default(),
@@ -107,6 +117,9 @@ impl Node {
             given: services::Given::default(),
             due: now,
         };
+        let files = Transfers::new(id, key.clone());
+        let memory = std::mem::take(&mut config.memory);
+        let witnessing = Witnessing::new(&key, &trust, memory, now);
         let mut node = Self {
             config,
             key,
@@ -118,13 +131,15 @@ impl Node {
             rng,
             now,
             neighbours: Neighbours::default(),
-            rooms: BTreeMap::new(),
+            rooms: Rooms::default(),
             places,
             places_due: now,
             refusals: VecDeque::new(),
             shunned: BTreeMap::new(),
             care_due: after(now, CARE),
             services,
+            files,
+            witnessing,
             outputs: VecDeque::new(),
         };
         node.fill_offers();
@@ -180,9 +195,17 @@ impl Node {
             Input::Leave => self.leave(now),
             Input::Call(call) => self.call(now, call),
             Input::Executed { call, outcome } => self.executed(now, &call, outcome),
+            Input::EntryKept(call) => self.entry_kept(now, &call),
+            Input::EntryLost { call, why } => self.entry_lost(now, &call, &why),
             Input::Pulses { batch, up_to } => self.own_pulses(now, batch, up_to),
             Input::PulsesKept { from, up_to } => self.pulses_kept(now, from, up_to),
             Input::AcksKept { from, notices } => self.acks_kept(now, from, &notices),
+            Input::File(input) => self.file(now, input),
+            Input::WitnessedKept { origin, size } => self.witnessed_kept(now, &origin, size),
+            Input::OwnHead(note) => self.witnessing.own_head(now, &note),
+            Input::Proven { origin, from, to, proof } => {
+                self.witnessing.proven(now, &origin, from, to, proof);
+            }
             Input::Settled { from, calls } => self.settled(now, from, &calls),
         }
         self.tick(now);
@@ -196,8 +219,8 @@ impl Node {
     /// When to give [`Input::Tick`] at the latest.
     pub fn deadline(&self) -> Timestamp {
         let own = self.places_due.min(self.care_due);
-        let rooms = self.rooms.values().map(Room::deadline);
-        rooms.fold(own, Timestamp::min).min(self.services_deadline())
+        let rooms = self.rooms.deadline().unwrap_or(Timestamp::MAX);
+        own.min(rooms).min(self.services_deadline()).min(self.witnessing.deadline())
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -206,12 +229,15 @@ impl Node {
             self.drop_expired(now);
             self.prune(now);
             self.look_behind_gateways(now);
+            self.tell_those_behind(now);
         }
         self.tick_rooms(now);
         if self.places_due <= now {
             self.connect(now);
         }
         self.serve(now);
+        self.move_files(now);
+        self.witness(now);
     }
 
     /// Tries the places that are due.
@@ -289,8 +315,9 @@ impl Node {
     }
 }
 
-/// This node's own manifest, once it is certified, for this key, and counts.
-fn own_manifest(
+/// A node's own manifest, once it is certified, for this key, and counts. An expired registry is no hindrance: neighbours may
+/// bring a newer one.
+pub fn own_manifest(
     certificate: &Envelope,
     key: &KeyPair,
     trust: &Trust,

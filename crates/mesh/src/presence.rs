@@ -13,6 +13,7 @@ use echo_core::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
 use trust::{Envelope, KeyPair};
 
+pub(crate) use self::memo::name;
 pub use self::memo::{Memo, Sealed};
 pub(crate) use self::table::{Heard, Present, Table};
 use crate::{NodeId, RealmTag};
@@ -142,11 +143,12 @@ impl PresenceRecord {
     }
 }
 
-/// How often a node renews its record among `members`: a minute for few, two seconds a member for many, so that the
-/// records that pass a node in a second do not grow with the mesh. A record counts for three times as long.
+/// How often a node renews its record among `members` when nothing in it changes: every five minutes for few, a minute a
+/// member for many, so that there is one new record a minute however many there are, up to two hours. A record counts
+/// for three times as long; whether its node lives is asked of membership, not read from it.
 pub fn renewal(members: usize) -> Duration {
     let members = u64::try_from(members).unwrap_or(u64::MAX);
-    Duration::from_secs(members.saturating_mul(2).max(60)).min(MAX_LIFETIME / 3)
+    Duration::from_secs(members.saturating_mul(60).max(300)).min(MAX_LIFETIME / 3)
 }
 
 #[cfg(test)]

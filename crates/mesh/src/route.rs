@@ -4,7 +4,7 @@
 //! which it has not changes nobody's way. That a way exists is no more than a good hope: whether the node at its end
 //! answers is asked of membership.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{MAX_HOPS, NodeId, presence::MAX_NEIGHBOURS};
 
@@ -28,7 +28,9 @@ pub(crate) fn ways(
     lists: &Lists<'_>,
     without: &[NodeId],
 ) -> BTreeMap<NodeId, Way> {
-    let edges = edges(lists);
+    let nodes: Vec<NodeId> = lists.keys().copied().collect();
+    let edges = edges(&nodes, lists);
+    let beside = |node: &NodeId| nodes.binary_search(node).map_or(&[][..], |at| edges[at].as_slice());
     let mut ways = BTreeMap::new();
     let mut queue = VecDeque::new();
     for next in neighbours.iter().filter(|node| !without.contains(node)) {
@@ -41,27 +43,41 @@ pub(crate) fn ways(
         if way.links > MAX_HOPS {
             continue;
         }
-        for beyond in edges.get(&node).into_iter().flatten() {
-            if *beyond != me && !without.contains(beyond) && !ways.contains_key(beyond) {
-                ways.insert(*beyond, Way { next: way.next, links: way.links + 1 });
-                queue.push_back(*beyond);
+        for beyond in beside(&node).iter().map(|at| nodes[*at]) {
+            if beyond != me && !without.contains(&beyond) && !ways.contains_key(&beyond) {
+                ways.insert(beyond, Way { next: way.next, links: way.links + 1 });
+                queue.push_back(beyond);
             }
         }
     }
     ways
 }
 
-fn edges(lists: &Lists<'_>) -> BTreeMap<NodeId, BTreeSet<NodeId>> {
-    let mut edges: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
-    for (one, list) in lists {
-        for other in *list {
-            let agreed =
-                lists.get(other).is_some_and(|theirs| theirs.len() >= MAX_NEIGHBOURS || theirs.contains(one));
-            if agreed && one != other {
-                edges.entry(*one).or_default().insert(*other);
-                edges.entry(*other).or_default().insert(*one);
+/// For each of `nodes`, which are in order, the places of those that it has links to, in order. Places instead of keys: a
+/// node of the operator works this out for every realm.
+fn edges(nodes: &[NodeId], lists: &Lists<'_>) -> Vec<Vec<usize>> {
+    let named: Vec<Vec<usize>> = lists
+        .values()
+        .map(|list| {
+            let mut named: Vec<usize> =
+                list.iter().filter_map(|node| nodes.binary_search(node).ok()).collect();
+            named.sort_unstable();
+            named
+        })
+        .collect();
+    let full: Vec<bool> = lists.values().map(|list| list.len() >= MAX_NEIGHBOURS).collect();
+    let mut edges: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (one, others) in named.iter().enumerate() {
+        for other in others.iter().copied() {
+            if one != other && (full[other] || named[other].binary_search(&one).is_ok()) {
+                edges[one].push(other);
+                edges[other].push(one);
             }
         }
+    }
+    for others in &mut edges {
+        others.sort_unstable();
+        others.dedup();
     }
     edges
 }

@@ -8,8 +8,8 @@ use std::{
 use echo_core::{Currency, CustomerId, Money, Timestamp};
 use serde_json::json;
 use trust::{
-    Envelope, KeyPair, KeyRecord, KeyRole, KeyState, NodeManifest, NodeRevocations, Registry, RevokedNode,
-    RoleKeys, TrustChain, did::did_key, keystore::KeyAlgorithm,
+    Envelope, KeyPair, KeyRecord, KeyRole, KeyState, LogKey, NodeManifest, NodeRevocations, Registry,
+    RevokedNode, RoleKeys, TrustChain, did::did_key, keystore::KeyAlgorithm,
 };
 
 use crate::{CallDoc, Grant, GrantedSkill, Me, NodeId, Trust, document::digest_of};
@@ -17,6 +17,8 @@ use governance::{Deprecated, DeprecationNotice, NoticeKind};
 
 /// The skill that everybody here has.
 pub(crate) const SKILL: &str = "diagnostics.probe";
+/// The origin of the operator's ledger.
+pub(crate) const GENESIS: &str = "echo.test/genesis";
 /// An idempotency key.
 pub(crate) const KEY: &str = "0197c3f0-a1b2-7c3d-8e4f-5a6b7c8d9e0f";
 
@@ -53,7 +55,10 @@ impl House {
         let keys: BTreeMap<KeyRole, KeyPair> =
             (1_u8..).zip(KeyRole::ALL).map(|(seed, role)| (role, key(seed))).collect();
         let records: Vec<KeyRecord> = keys.iter().map(|(role, key)| record(*role, key)).collect();
-        let registry = Registry::founding(&records, at("2027-01-01"), at("2028-01-01"));
+        let mut registry = Registry::founding(&records, at("2027-01-01"), at("2028-01-01"));
+        let signs = ed25519_dalek::SigningKey::from_bytes(&keys[&KeyRole::GenesisLedger].secret());
+        let vkey = ledger::vkey_of(GENESIS, &signs.verifying_key());
+        registry.logs.insert("genesis".to_owned(), LogKey { origin: GENESIS.to_owned(), vkey });
         let chain = TrustChain::create(&registry, &keys[&KeyRole::Root]).unwrap();
         Self { keys, registry, chain }
     }

@@ -66,6 +66,8 @@ pub(crate) struct Places {
     by_name: BTreeMap<Name, Place>,
     /// When the shell last spoke of each gateway.
     gateways: BTreeMap<String, Timestamp>,
+    /// The nodes that something waits for which goes over a link alone.
+    asked_for: BTreeSet<NodeId>,
     rng: SmallRng,
 }
 
@@ -97,7 +99,7 @@ pub(crate) struct Known<'a> {
 
 impl Places {
     pub(crate) fn new(me: NodeId, rng: SmallRng) -> Self {
-        Self { me, by_name: BTreeMap::new(), gateways: BTreeMap::new(), rng }
+        Self { me, by_name: BTreeMap::new(), gateways: BTreeMap::new(), asked_for: BTreeSet::new(), rng }
     }
 
     /// How many places are remembered.
@@ -124,6 +126,18 @@ impl Places {
         for place in self.gateways(now) {
             self.add(now, Sighting { node: Some(node), via: Via::Gateway, place }, true);
         }
+    }
+
+    /// Links with these are wanted, however many others there are. Whether they are others than before.
+    pub(crate) fn ask_for(&mut self, now: Timestamp, nodes: BTreeSet<NodeId>) -> bool {
+        let new = self.asked_for != nodes;
+        if new {
+            self.asked_for = nodes;
+            for node in self.asked_for.clone() {
+                self.member(now, node);
+            }
+        }
+        new
     }
 
     /// A gateway is up. Where it was not, whoever is behind it is tried soon.
@@ -338,7 +352,7 @@ impl Places {
     fn wanted(&self, now: Timestamp, known: &Known<'_>) -> (Vec<&Place>, Option<Timestamp>) {
         let open = |place: &&Place| place.sighting.node.is_none_or(|node| !known.linked.contains(&node));
         let (first, others): (Vec<&Place>, Vec<&Place>) =
-            self.by_name.values().partition(|place| always(place, known));
+            self.by_name.values().partition(|place| always(place, known) || self.is_asked_for(place));
         let mut wanted: Vec<&Place> = first.into_iter().filter(open).collect();
         if known.operator || count(&others) <= WANTED_LINKS {
             wanted.extend(others.into_iter().filter(open));
@@ -361,6 +375,10 @@ impl Places {
         ready.sort_by_key(|place| (place.trying.is_none(), place.failures, place.spread));
         wanted.extend(ready.into_iter().take(left));
         (wanted, later)
+    }
+
+    fn is_asked_for(&self, place: &Place) -> bool {
+        place.sighting.node.is_some_and(|node| self.asked_for.contains(&node))
     }
 
     /// The next nodes on the ring of keys.

@@ -34,6 +34,9 @@ pub struct View {
     pub pulses_waiting: bool,
     /// How many places are known where somebody may be.
     pub places: usize,
+    /// What it knows of ledgers.
+    #[serde(default)]
+    pub witnessing: crate::witnessing::WitnessingView,
 }
 
 /// A link.

@@ -5,7 +5,11 @@ use echo_core::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use trust::Envelope;
 
-use crate::{NodeId, RealmTag, Stream};
+use crate::{
+    NodeId, RealmTag, Stream,
+    bulk::{Chunk, Say},
+    witnessing::Word,
+};
 
 /// The most nodes that a message passes, its sender and its receiver left out.
 pub const MAX_HOPS: usize = 4;
@@ -96,6 +100,8 @@ pub enum Message {
     },
     /// Rpc or telemetry: something for a node that may be further away.
     Routed(Box<Routed>),
+    /// Rpc: about the heads of ledgers.
+    Witness(Box<Word>),
 }
 
 /// Something on its way from node to node.
@@ -186,8 +192,10 @@ pub enum Wire {
     Message(Message),
     /// A membership message (binary, on control).
     Membership(Membership),
-    /// A piece of something large (binary, on bulk).
-    Chunk(Vec<u8>),
+    /// A word about a file (text, on bulk).
+    File(Say),
+    /// A piece of a file (binary, on bulk): its form is told at [`Chunk`].
+    Chunk(Chunk),
 }
 
 /// Why bytes are no message.
@@ -229,7 +237,10 @@ impl Wire {
         }
         let malformed = |why: String| WireError::Malformed { stream: label, why };
         match (stream, binary) {
-            (Stream::Bulk, true) => Ok(Self::Chunk(bytes.to_vec())),
+            (Stream::Bulk, true) => Chunk::decode(bytes).map(Self::Chunk).map_err(malformed),
+            (Stream::Bulk, false) => {
+                serde_json::from_slice(bytes).map(Self::File).map_err(|e| malformed(e.to_string()))
+            }
             (Stream::Control, true) => membership(bytes).map(Self::Membership).map_err(malformed),
             (_, true) => Err(malformed("binary".to_owned())),
             (_, false) => {
@@ -255,7 +266,8 @@ impl Wire {
                 out.extend(&m.data);
                 (true, out)
             }
-            Self::Chunk(bytes) => (true, bytes.clone()),
+            Self::File(say) => (false, serde_json::to_vec(say).expect("words are strings and numbers")),
+            Self::Chunk(chunk) => (true, chunk.encode()),
         }
     }
 }
@@ -268,8 +280,11 @@ impl Message {
                 Body::Pulses { .. } | Body::Acks { .. } | Body::Kept { .. } => Stream::Telemetry,
                 _ => Stream::Rpc,
             },
-            // All news of trust on one stream, so that it keeps its order; and on this one, for it may be large.
-            Self::Registry { .. } | Self::Revocations { .. } | Self::Notices { .. } => Stream::Rpc,
+            // All news of trust on one stream, so that it keeps its order; and on this one, for it may be large. A fork of a
+            // ledger is news of trust, too.
+            Self::Registry { .. } | Self::Revocations { .. } | Self::Notices { .. } | Self::Witness(_) => {
+                Stream::Rpc
+            }
             _ => Stream::Control,
         }
     }
@@ -299,6 +314,7 @@ impl Message {
                 }
                 Ok(())
             }
+            Self::Witness(word) => word.check(),
             Self::Hello(_) | Self::Summary { .. } | Self::Revocations { .. } | Self::Bye { .. } => Ok(()),
         }
     }

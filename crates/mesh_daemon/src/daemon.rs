@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 use echo_core::{Digest, Mint, Timestamp};
 use mesh::{
     CallFailure, Input, Link, Node, NodeId, Outcome, Output, Sighting, Target, Ticket, Via,
+    bulk::{FileDone, FileInput, TransferView},
+    doctor::{Gateway, GatewayState},
     event::{Event, Level},
     news::News,
     presence::Offering,
@@ -13,14 +15,18 @@ use mesh_link::{Endpoint, LinkEvent, place::Place};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use trust::{Envelope, NodeManifest};
 
 use crate::{
-    book_folder::{BookFolder, BookFolderError},
+    Ask, DaemonError,
+    book_folder::BookFolder,
+    files::{FileOptions, Files},
     pending::Pending,
     report::{Report, report},
+    shelf::Shelf,
+    witnessed_folder::WitnessedFolder,
 };
 
 /// Requests of the program that wait for the node.
@@ -31,12 +37,20 @@ const MAX_HANDED: usize = 256;
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// The longest pause between two looks at the node, whatever it says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often the program is told, at most, that newer papers are wanted.
+const PAPERS_EVERY: Duration = Duration::from_secs(30);
+/// How long what was not written down yet may take to be when the node stops.
+const LAST_WRITES: Duration = Duration::from_millis(500);
 
 /// What a daemon needs.
 #[derive(Debug)]
 pub struct Options {
     /// Where the node's book is kept.
     pub book: PathBuf,
+    /// Where it is kept what the node cosigned of ledgers.
+    pub witnessed: PathBuf,
+    /// Where files to send and files that came are kept.
+    pub files: FileOptions,
     /// What the node offers; empty: what its manifest names.
     pub offers: Vec<Offering>,
     /// Places to try beside what is found, `host:port` each. Gateways go into [`mesh_link::Config::gateways`].
@@ -45,54 +59,10 @@ pub struct Options {
     pub link: mesh_link::Config,
 }
 
-/// What the program has to do.
-#[derive(Debug)]
-pub enum Ask {
-    /// A skill, once; then [`Daemon::executed`].
-    Execute {
-        /// The call.
-        call: Digest,
-        /// What to do.
-        skill: String,
-        /// What to do it on.
-        input: Value,
-        /// Who asks.
-        caller: Box<NodeManifest>,
-    },
-    /// Keep another node's pulses; then [`Daemon::pulses_kept`].
-    Pulses {
-        /// Whose.
-        from: NodeId,
-        /// Signed by it.
-        batch: Envelope,
-    },
-    /// Keep acknowledgements of notices; then [`Daemon::acks_kept`].
-    Acks {
-        /// Who brought them.
-        from: NodeId,
-        /// The acknowledgements.
-        acks: Vec<Envelope>,
-    },
-    /// Settle receipts; then [`Daemon::settled`].
-    Settle {
-        /// Whose.
-        from: NodeId,
-        /// Answers, calls and grants, in the same order.
-        answers: Vec<Envelope>,
-        /// The calls.
-        calls: Vec<Envelope>,
-        /// The grants.
-        grants: Vec<Envelope>,
-    },
-    /// This device's pulses are kept up to here: forget them.
-    PulsesKept(u64),
-    /// Save what was learned of trust.
-    Trust(News),
-}
-
 /// What the program says.
 #[derive(Debug)]
-enum Command {
+pub(crate) enum Command {
+    Transfers(oneshot::Sender<Vec<TransferView>>),
     Input(Box<Input>),
     Call { call: Box<mesh::Call>, done: oneshot::Sender<CallResult> },
     Certificate { manifest: Box<NodeManifest>, certificate: Box<Envelope> },
@@ -100,34 +70,12 @@ enum Command {
 
 type CallResult = Result<(Value, Box<Envelope>), CallFailure>;
 
-/// Why there is no daemon.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The book.
-    #[error(transparent)]
-    Book(#[from] BookFolderError),
-    /// The transport.
-    #[error(transparent)]
-    Link(#[from] mesh_link::StartError),
-    /// Its own certificate does not hold.
-    #[error("this node's own manifest does not hold: {0}")]
-    Own(#[from] mesh::Refusal),
-    /// A peer of the settings is no address.
-    #[error(transparent)]
-    Peer(#[from] mesh_link::place::NoPlace),
-    /// A peer of the settings is a gateway, which is the place of many nodes.
-    #[error(
-        "the peer `{0}` is a gateway: name it among the gateways; its node and those behind it are found there"
-    )]
-    PeerIsGateway(String),
-}
-
 /// A running node. Cheap to clone; the node ends with the task of [`Daemon::start`].
 #[derive(Debug, Clone)]
 pub struct Daemon {
-    commands: mpsc::Sender<Command>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) files: Files,
     reports: watch::Receiver<Arc<Report>>,
-    door: mesh_link::listener::Door,
     listens: Option<SocketAddr>,
 }
 
@@ -141,11 +89,17 @@ impl Daemon {
         let mint = options.link.mint.clone();
         let (book, kept) = BookFolder::open(&options.book)?;
         let trust = options.link.trust.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let config = mesh::Config { offers: options.offers, memo: mesh::presence::Memo::default() };
+        let (witnessed, memory) = WitnessedFolder::open(&options.witnessed)?;
+        let forks: Vec<_> = memory.logs.iter().filter_map(|log| log.fork.clone()).collect();
+        let config = mesh::Config { offers: options.offers, memory, ..mesh::Config::default() };
         let key = (*options.link.key).clone();
         let certificate = options.link.certificate.clone();
         let seed = u64::from_be_bytes(mint.bytes());
         let mut node = Node::new(config, key, certificate, trust, kept, seed, mint.now())?;
+        let (files, to_send, work) = Files::open(&options.files, &mint)?;
+        for sending in to_send {
+            node.handle(mint.now(), Input::File(FileInput::Send(sending)));
+        }
         let shared = options.link.trust.clone();
         let gateways = options.link.gateways.clone();
         let (endpoint, links) = Endpoint::start(options.link).await?;
@@ -159,19 +113,26 @@ impl Daemon {
         let (asks, asked) = mpsc::channel(MAX_HANDED);
         let first = Arc::new(report(&node.view(mint.now()), endpoint.report(), mint.now()));
         let (told, reports) = watch::channel(first);
-        let (door, listens) = (endpoint.door(), endpoint.listens_at());
+        let listens = endpoint.listens_at();
         let running = Running {
             node,
             endpoint,
-            book: Arc::new(book),
+            files: files.clone(),
+            shelf: Shelf::new(book),
+            witnessed,
             mint,
-            pending: Pending::default(),
+            pending: Pending::with_forks(forks),
             told,
             waiting: BTreeMap::new(),
             tickets: 0,
             shared,
+            papers_due: Instant::now(),
         };
-        Ok((Self { commands, reports, door, listens }, asked, running.run(links, orders, asks, stopping)))
+        Ok((
+            Self { commands, files, reports, listens },
+            asked,
+            running.run(links, orders, work, asks, stopping),
+        ))
     }
 
     /// Has a skill called, and waits for its answer until `deadline`.
@@ -227,6 +188,16 @@ impl Daemon {
         self.input(Input::Settled { from, calls }).await;
     }
 
+    /// The newest signed head of a ledger on this machine: neighbours are asked to cosign it.
+    pub async fn own_head(&self, note: String) {
+        self.input(Input::OwnHead(note)).await;
+    }
+
+    /// What came of [`Ask::Prove`]: the proof, or none when the ledger has none.
+    pub async fn proven(&self, origin: String, from: u64, to: u64, proof: Option<Vec<[u8; 32]>>) {
+        self.input(Input::Proven { origin, from, to, proof }).await;
+    }
+
     /// The program learned of trust by another way.
     pub async fn trust(&self, news: News) {
         self.input(Input::Trust(news)).await;
@@ -259,11 +230,6 @@ impl Daemon {
         self.listens
     }
 
-    /// Where offers are handed in, for the program's own web server.
-    pub fn door(&self) -> mesh_link::listener::Door {
-        self.door.clone()
-    }
-
     async fn input(&self, input: Input) {
         // A node that has stopped needs to hear nothing.
         let _ = self.commands.send(Command::Input(Box::new(input))).await;
@@ -274,6 +240,9 @@ impl Daemon {
 enum Turn<'a> {
     Link(LinkEvent),
     Order(Command),
+    File(FileDone),
+    /// An entry of the book was written, or could not be.
+    Disk(Input),
     /// The program can take what waits for it.
     Room(mpsc::Permit<'a, Ask>),
     Tick,
@@ -291,13 +260,16 @@ fn check_peer(place: &str) -> Result<(), DaemonError> {
 struct Running {
     node: Node,
     endpoint: Endpoint,
-    book: Arc<BookFolder>,
+    files: Files,
+    shelf: Shelf,
+    witnessed: WitnessedFolder,
     mint: Mint,
     pending: Pending,
     told: watch::Sender<Arc<Report>>,
     waiting: BTreeMap<Ticket, oneshot::Sender<CallResult>>,
     tickets: u64,
     shared: Arc<std::sync::RwLock<mesh::Trust>>,
+    papers_due: Instant,
 }
 
 impl Running {
@@ -305,12 +277,13 @@ impl Running {
         mut self,
         mut links: mpsc::Receiver<LinkEvent>,
         mut orders: mpsc::Receiver<Command>,
+        mut work: mpsc::Receiver<FileDone>,
         asks: mpsc::Sender<Ask>,
         mut stopping: watch::Receiver<bool>,
     ) {
         let mut report_at = Instant::now();
         loop {
-            self.carry_out().await;
+            self.carry_out();
             if Instant::now() >= report_at {
                 report_at = Instant::now() + REPORT_EVERY;
                 self.tell();
@@ -320,13 +293,20 @@ impl Running {
             let turn = tokio::select! {
                 event = links.recv() => event.map_or(Turn::End, Turn::Link),
                 order = orders.recv() => order.map_or(Turn::End, Turn::Order),
+                Some(done) = work.recv() => Turn::File(done),
                 room = asks.reserve(), if waits => room.map_or(Turn::End, Turn::Room),
+                said = self.shelf.next() => Turn::Disk(said),
+                said = self.witnessed.next() => Turn::Disk(said),
                 () = sleep_until(due) => Turn::Tick,
                 _ = stopping.wait_for(|stop| *stop) => Turn::End,
             };
             match turn {
                 Turn::Link(event) => self.happened(event),
                 Turn::Order(order) => self.ordered(order),
+                Turn::File(done) => {
+                    self.node.handle(self.mint.now(), Input::File(FileInput::Done(done)));
+                }
+                Turn::Disk(said) => self.node.handle(self.mint.now(), said),
                 Turn::Room(room) => {
                     if let Some(ask) = self.pending.take() {
                         room.send(ask);
@@ -337,7 +317,14 @@ impl Running {
             }
         }
         self.node.handle(self.mint.now(), Input::Leave);
-        self.carry_out().await;
+        self.carry_out();
+        // Of what is not written here, no cosignature has left.
+        let _ = timeout(LAST_WRITES, self.witnessed.finish()).await;
+        if timeout(LAST_WRITES, self.shelf.finish()).await.is_err() {
+            tracing::warn!(
+                "not everything of the mesh's book could be written down: what is missing failed, and is not charged"
+            );
+        }
         // The good-byes leave with the next turn of the transport.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -369,8 +356,12 @@ impl Running {
             LinkEvent::Sighted(sighting) => Input::Sighted(sighting),
             // Nobody signs a refusal of us: whoever sits at that address may have said it.
             LinkEvent::Refused { node, place, code, reason, by_us } => {
+                if wants_papers(&code, by_us) {
+                    self.want_papers();
+                }
                 Input::Refused { who: node.filter(|_| by_us), place, code, reason }
             }
+            LinkEvent::Found { node, place } => Input::Attempted { place, found: Some(node) },
             LinkEvent::Failed { node, place, why } => {
                 tracing::debug!(%place, %why, "an attempt to connect came to nothing");
                 Input::Missed { place, node }
@@ -384,6 +375,8 @@ impl Running {
         let now = self.mint.now();
         match order {
             Command::Input(input) => self.node.handle(now, *input),
+            // Whoever asked may have given up.
+            Command::Transfers(told) => drop(told.send(self.node.transfers(now))),
             Command::Call { mut call, done } => {
                 self.tickets += 1;
                 call.ticket = Ticket(self.tickets);
@@ -397,11 +390,11 @@ impl Running {
         }
     }
 
-    async fn carry_out(&mut self) {
+    fn carry_out(&mut self) {
         while let Some(output) = self.node.poll() {
             match output {
-                Output::Keep(entry) => self.keep(*entry).await,
-                Output::Forget(call) => self.book.forget(&call),
+                Output::Keep(entry) => self.shelf.keep(*entry),
+                Output::Forget(call) => self.shelf.forget(&call),
                 Output::Send { link, stream, binary, bytes } => {
                     if let Err(full) = self.endpoint.send(link, stream, binary, bytes) {
                         self.shut(link, &full.to_string());
@@ -416,6 +409,15 @@ impl Running {
                     }
                 }
                 Output::Event(event) => log(&event),
+                Output::File(job) => self.files.begin(job),
+                Output::KeepWitnessed(remembered) => {
+                    if let Some(fork) = &remembered.fork {
+                        self.pending.put(Ask::Forked(Box::new(fork.clone())));
+                    }
+                    self.witnessed.keep(*remembered);
+                }
+                Output::Prove { origin, from, to } => self.pending.put(Ask::Prove { origin, from, to }),
+                Output::Cosigned { from, note, line } => self.pending.put(Ask::Cosigned { from, note, line }),
                 Output::Trust(news) => {
                     let mut shared = self.shared.write().unwrap_or_else(std::sync::PoisonError::into_inner);
                     *shared = self.node.trust().clone();
@@ -448,27 +450,27 @@ impl Running {
         self.endpoint.disconnect(link, why);
     }
 
-    /// Later outputs rest on this one: what cannot be kept must not be answered. So the mesh waits, and tries again.
-    async fn keep(&self, entry: mesh::book::Entry) {
-        let book = Arc::clone(&self.book);
-        let call = entry.call;
-        loop {
-            let (book, entry) = (Arc::clone(&book), entry.clone());
-            let kept = tokio::task::spawn_blocking(move || book.keep(&entry)).await;
-            let why = match kept {
-                Ok(Ok(())) => return,
-                Ok(Err(why)) => why.to_string(),
-                Err(why) => why.to_string(),
-            };
-            tracing::error!(%call, %why, "a call cannot be kept: the mesh waits until it can");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
     fn tell(&mut self) {
         let now = self.mint.now();
-        self.told.send_replace(Arc::new(report(&self.node.view(now), self.endpoint.report(), now)));
+        let seen = self.endpoint.report();
+        let turned_away = |gateway: &Gateway| matches!(&gateway.state, GatewayState::Refused { code, .. } if wants_papers(code, false));
+        if seen.gateways.iter().any(turned_away) {
+            self.want_papers();
+        }
+        self.told.send_replace(Arc::new(report(&self.node.view(now), seen, now)));
     }
+
+    fn want_papers(&mut self) {
+        if Instant::now() >= self.papers_due {
+            self.papers_due = Instant::now() + PAPERS_EVERY;
+            self.pending.put(Ask::Papers);
+        }
+    }
+}
+
+/// Whether such a refusal, by this node or of it, may go away with newer papers of its own.
+fn wants_papers(code: &str, by_us: bool) -> bool {
+    if by_us { code == "own_trust" } else { matches!(code, "unknown_issuer" | "expired") }
 }
 
 fn log(event: &Event) {

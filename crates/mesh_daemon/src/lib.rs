@@ -9,13 +9,22 @@
 //!
 //! What may not come in: decisions about trust, routes or calls (they are the node's), what a skill does (the program's).
 
+mod asks;
 mod book_folder;
 mod daemon;
+mod error;
+mod files;
 mod pending;
 mod report;
+mod sending;
+mod shelf;
 mod socket;
+mod witnessed_folder;
 
+pub use asks::Ask;
 pub use book_folder::{BookFolder, BookFolderError};
-pub use daemon::{Ask, Daemon, DaemonError, Options};
+pub use daemon::{Daemon, Options};
+pub use error::DaemonError;
+pub use files::{FileError, FileOptions, Size, SizeError};
 pub use report::Report;
 pub use socket::{MAX_LINE, SocketError, ask, serve};

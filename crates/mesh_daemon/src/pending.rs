@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use mesh::witnessing::ForkProof;
+
 use crate::Ask;
 
 /// So much may wait. Beyond it nothing more is taken of what its sender brings again anyway: pulses, acknowledgements and
@@ -17,9 +19,22 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Forks that were proven before begin the list: the program may not have raised an incident then.
+    pub(crate) fn with_forks(forks: Vec<ForkProof>) -> Self {
+        let asks = forks.into_iter().map(|fork| Ask::Forked(Box::new(fork))).collect();
+        Self { asks, full: false }
+    }
+
     /// Puts it at the end, or leaves it out, which is logged once until the program has caught up.
     pub(crate) fn put(&mut self, ask: Ask) {
-        let again = matches!(ask, Ask::Pulses { .. } | Ask::Acks { .. } | Ask::Settle { .. });
+        let again = matches!(
+            ask,
+            Ask::Pulses { .. }
+                | Ask::Acks { .. }
+                | Ask::Settle { .. }
+                | Ask::Prove { .. }
+                | Ask::Cosigned { .. }
+        );
         if again && self.asks.len() >= MAX_ASKS {
             if !std::mem::replace(&mut self.full, true) {
                 tracing::warn!(
@@ -29,9 +44,11 @@ impl Pending {
             }
             return;
         }
-        if matches!(ask, Ask::PulsesKept(_)) {
-            // The newest number says what the older ones did.
-            self.asks.retain(|waiting| !matches!(waiting, Ask::PulsesKept(_)));
+        // The newest says what the older ones did.
+        match ask {
+            Ask::PulsesKept(_) => self.asks.retain(|waiting| !matches!(waiting, Ask::PulsesKept(_))),
+            Ask::Papers => self.asks.retain(|waiting| !matches!(waiting, Ask::Papers)),
+            _ => {}
         }
         self.asks.push_back(ask);
     }

@@ -3,7 +3,7 @@
 use echo_core::Timestamp;
 use mesh::{
     NodeId,
-    doctor::{Finding, Observations, Path, Peer, diagnose},
+    doctor::{Finding, Observations, Path, Peer, Whereabouts, diagnose, ledgers},
     view::View,
 };
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,8 @@ pub(crate) fn report(view: &View, seen: mesh_link::Report, at: Timestamp) -> Rep
         gateways: seen.gateways,
         peers,
     };
-    let findings = diagnose(&observations);
+    let mut findings = ledgers(&view.witnessing);
+    findings.extend(diagnose(&observations));
     Report { at, view: view.clone(), observations, findings }
 }
 
@@ -74,7 +75,7 @@ fn readable(peers: Vec<Peer>) -> Vec<Peer> {
     kept
 }
 
-/// Adds what only the node knows: the clock that the greeting told, and who else reaches the peer.
+/// Adds what only the node knows: the clock that the greeting told, why it was thrown out, and who else reaches the peer.
 fn complete(peer: &mut Peer, view: &View) {
     let Some(node) = peer.node else { return };
     let member = view.members.iter().find(|member| member.node == node);
@@ -83,10 +84,17 @@ fn complete(peer: &mut Peer, view: &View) {
         peer.clock_ahead_seconds = link.skew_millis.map(|millis| millis / 1_000);
         peer.rtt_micros = peer.rtt_micros.or(link.rtt_micros);
     }
+    // Who was refused on a link, such as a node that was retired, may never come again to be refused at the door.
+    if peer.path == Path::None && peer.refused.is_none() {
+        let who = node.to_string();
+        let refused = view.refusals.iter().rev().find(|refusal| refusal.who == who);
+        peer.refused = refused.map(|refusal| (refusal.code.clone(), refusal.reason.clone()));
+    }
     if peer.path == Path::None
         && let Some(member) = member.filter(|member| member.reachable)
     {
-        peer.reached_over = member.next.map(|next| vec![next]);
+        // A link that is silent at the moment is no way over others.
+        peer.reached_over = member.next.filter(|next| *next != node).map(|next| vec![next]);
     }
 }
 
@@ -105,5 +113,59 @@ fn unseen(node: NodeId) -> Peer {
         refused: None,
         reached_over: None,
         path_mtu: None,
+        whereabouts: Whereabouts::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::{
+        doctor::Cause,
+        view::{RefusalView, TrustView},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_thrown_out_is_told_as_refused_though_it_never_comes_again() {
+        let node = |n: u8| NodeId::of(&trust::KeyPair::from_secret(&[n; 32]).public());
+        let at = Timestamp::UNIX_EPOCH;
+        let refusal = RefusalView {
+            at,
+            who: node(2).to_string(),
+            code: "revoked".to_owned(),
+            reason: "it was retired".to_owned(),
+        };
+        let view = View {
+            at,
+            me: node(1),
+            name: "anna".to_owned(),
+            links: Vec::new(),
+            members: Vec::new(),
+            refusals: vec![refusal],
+            trust: TrustView { registry: 1, revocations: 1, notices: 0 },
+            unsettled: 0,
+            calling: 0,
+            pulses_waiting: false,
+            places: 0,
+            witnessing: mesh::witnessing::WitnessingView::default(),
+        };
+        let cause = |peer: &Peer| {
+            let mut peer = peer.clone();
+            complete(&mut peer, &view);
+            let peers = vec![peer];
+            let seen = Observations {
+                me: node(1),
+                interfaces: Vec::new(),
+                multicast: mesh::doctor::Multicast::Heard,
+                gateways: Vec::new(),
+                peers,
+            };
+            diagnose(&seen).into_iter().find(|finding| finding.about.is_some()).map(|finding| finding.cause)
+        };
+        assert_eq!(cause(&unseen(node(2))), Some(Cause::Refused));
+        assert_ne!(cause(&unseen(node(3))), Some(Cause::Refused));
+        let back = Peer { path: Path::Direct, ..unseen(node(2)) };
+        assert_eq!(cause(&back), Some(Cause::Direct), "it was let in again");
     }
 }

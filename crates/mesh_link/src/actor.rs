@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
@@ -41,7 +41,7 @@ pub const MAX_HALF_OPEN: usize = 64;
 /// How long a session may take to open.
 pub const ATTEMPT_TIME: Duration = Duration::from_secs(15);
 /// How often the machine's addresses are looked at.
-pub const ADDRESSES_EVERY: Duration = Duration::from_secs(2);
+pub const ADDRESSES_EVERY: Duration = Duration::from_secs(1);
 
 /// The most paths whose session is remembered.
 const MAX_PATHS: usize = 4_096;
@@ -72,7 +72,7 @@ pub(crate) struct Actor {
     pub(crate) turn: Turn,
     pub(crate) live: BTreeMap<Link, Live>,
     next: u64,
-    paths: HashMap<(SocketAddr, SocketAddr), Link>,
+    pub(crate) paths: HashMap<(SocketAddr, SocketAddr), Link>,
     pub(crate) relays: Vec<RelayClient>,
     /// The node of each gateway that is connected.
     pub(crate) hubs: BTreeMap<usize, NodeId>,
@@ -302,7 +302,10 @@ impl Actor {
             let Some(happened) = live.session.poll(Instant::now()) else { return };
             match happened {
                 Happened::Transmit { source, destination, bytes } => {
-                    self.transmit(link, source, destination, &bytes).await;
+                    self.transmit(link, source, destination, &bytes, false).await;
+                }
+                Happened::Check { source, destination, bytes } => {
+                    self.transmit(link, source, destination, &bytes, true).await;
                 }
                 Happened::Open => self.opened(link).await,
                 Happened::Message { stream, binary, bytes } => {
@@ -325,7 +328,15 @@ impl Actor {
         Box::pin(self.drive(link))
     }
 
-    async fn transmit(&mut self, link: Link, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+    /// Sends a datagram of a session's. `whole`: it must not be cut in pieces.
+    async fn transmit(
+        &mut self,
+        link: Link,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+        whole: bool,
+    ) {
         match (is_relay_address(&source), is_relay_address(&destination)) {
             (true, true) => {
                 let Some(live) = self.live.get(&link).filter(|live| live.is_relay_of_peer(destination))
@@ -338,6 +349,7 @@ impl Actor {
             }
             (false, false) if !self.shared.block_udp.load(Ordering::Acquire) => {
                 match self.turn.send(Instant::now(), source, destination, bytes) {
+                    None if whole => self.sockets.send_whole(source, destination, bytes),
                     None => self.sockets.send(source, destination, bytes).await,
                     Some(wishes) => {
                         for wish in wishes {
@@ -393,8 +405,7 @@ impl Actor {
 
     /// A session is over.
     pub(crate) async fn ended(&mut self, link: Link, why: &str) {
-        let Some(live) = self.live.remove(&link) else { return };
-        self.paths.retain(|_, owner| *owner != link);
+        let Some(live) = self.forget(link) else { return };
         self.shared.flows.write().unwrap_or_else(PoisonError::into_inner).remove(&link);
         live.flow.shut();
         if let Some(node) =
@@ -403,12 +414,16 @@ impl Actor {
             self.routes.remove(&node.bytes());
         }
         // Of a node that another session reaches, that session tells.
-        if !self.live.values().any(|other| other.is_up() && other.node() == live.node()) {
+        let reached =
+            live.node().filter(|node| self.live.values().any(|l| l.is_up() && l.node() == Some(*node)));
+        if reached.is_none() {
             self.remember(&live, Some(why));
         }
         if live.is_up() {
             tracing::info!(node = ?live.node(), why, "link down");
             self.tell(LinkEvent::Down { link, why: why.to_owned() }).await;
+        } else if let Some(node) = reached.filter(|_| live.mine) {
+            self.tell(LinkEvent::Found { node, place: live.place }).await;
         } else if live.mine {
             let (node, place) = (live.wanted, live.place);
             self.tell(LinkEvent::Failed { node, place, why: why.to_owned() }).await;
@@ -423,6 +438,8 @@ impl Actor {
         for gone in &change.removed {
             self.live.values_mut().for_each(|live| live.session.remove_local(*gone));
         }
+        let gone: Vec<IpAddr> = change.removed.iter().map(|at| at.ip().to_canonical()).collect();
+        self.relays.iter().for_each(|relay| relay.lost_addresses(&gone));
         let wishes = self.turn.refresh(Instant::now(), &self.sockets.addresses());
         self.grant(wishes).await;
         let candidates = change.added.iter().filter_map(|at| Candidate::host(*at, "udp").ok()).collect();
@@ -446,6 +463,7 @@ impl Actor {
             let why = format!("no path was found in {} s, {pairs} were tried", ATTEMPT_TIME.as_secs());
             self.close(link, &why).await;
         }
+        self.go_on().await;
         self.publish();
     }
 
@@ -454,6 +472,8 @@ impl Actor {
         for link in all {
             self.close(link, "this node shuts down").await;
         }
+        let wishes = self.turn.free(Instant::now());
+        self.grant(wishes).await;
     }
 
     async fn brought(&mut self, what: Brought) {
@@ -473,7 +493,7 @@ impl Actor {
     /// What somebody wants us to try.
     async fn connect(&mut self, sighting: Sighting) {
         if let Err(why) = self.begin(&sighting, None).await {
-            self.history.of(sighting.node, &sighting.place).last_error = Some(why.clone());
+            self.history.of(sighting.node, &sighting.place).unanswered(&why);
             self.tell(LinkEvent::Failed { node: sighting.node, place: sighting.place, why }).await;
         }
     }

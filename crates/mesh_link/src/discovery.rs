@@ -23,7 +23,7 @@ use crate::place::Place;
 pub const SERVICE: &str = "_echo-mesh._tcp.local.";
 /// The protocol's version, in the text record's `v`.
 pub const VERSION: &str = "1";
-/// The most instances that are remembered.
+/// The most instances that are remembered; the ones that were heard longest ago go first.
 pub const MAX_INSTANCES: usize = 256;
 /// The most addresses of one instance.
 pub const MAX_ADDRESSES: usize = 6;
@@ -31,6 +31,9 @@ pub const MAX_ADDRESSES: usize = 6;
 pub const AGAIN_EVERY: Duration = Duration::from_secs(30);
 /// The most new instances that are told of in a second.
 pub const MAX_A_SECOND: u32 = 50;
+
+/// How long to listen before it is said that nothing comes back.
+pub const LISTENS_FOR: Duration = Duration::from_secs(5);
 
 const LOOK_UP_TIME: Duration = Duration::from_millis(1_500);
 
@@ -73,7 +76,7 @@ impl Discovery {
         let heard = Arc::new(Mutex::new(false));
         let mut ears = Ears {
             own: fullname.clone(),
-            known: HashMap::new(),
+            known: Known::default(),
             sightings,
             heard: heard.clone(),
             second: (Instant::now(), 0),
@@ -86,16 +89,10 @@ impl Discovery {
         Ok(Self { daemon, fullname, heard, since: Instant::now() })
     }
 
-    /// Whether multicast comes back.
+    /// Whether multicast comes back: our own announcement, or somebody's. Not judged before [`LISTENS_FOR`].
     pub fn multicast(&self) -> Multicast {
-        if *self.heard.lock().unwrap_or_else(PoisonError::into_inner) {
-            Multicast::Heard
-        } else {
-            Multicast::Silent(format!(
-                "nothing was heard in {} s, not even our own announcement",
-                self.since.elapsed().as_secs()
-            ))
-        }
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        judge(heard, self.since.elapsed())
     }
 
     /// Looks the names up that browsers put in place of their addresses. Takes up to 1.5 s, on a thread of its own.
@@ -119,6 +116,17 @@ impl Discovery {
     }
 }
 
+fn judge(heard: bool, listened: Duration) -> Multicast {
+    match heard {
+        true => Multicast::Heard,
+        false if listened < LISTENS_FOR => Multicast::Off,
+        false => Multicast::Silent(format!(
+            "nothing was heard in {} s, not even our own announcement",
+            listened.as_secs()
+        )),
+    }
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -135,7 +143,7 @@ impl Drop for Discovery {
 
 struct Ears {
     own: String,
-    known: HashMap<String, Place>,
+    known: Known,
     sightings: mpsc::Sender<Sighting>,
     heard: Arc<Mutex<bool>>,
     second: (Instant, u32),
@@ -149,13 +157,13 @@ impl Ears {
             match found.recv_deadline(again) {
                 Ok(ServiceEvent::ServiceResolved(service)) => self.resolved(&service),
                 Ok(ServiceEvent::ServiceRemoved(_, fullname)) => {
-                    self.known.remove(&fullname);
+                    self.known.forget(&fullname);
                 }
                 Ok(ServiceEvent::SearchStopped(_)) | Err(mdns_sd::RecvTimeoutError::Disconnected) => return,
                 Ok(_) => {}
                 Err(mdns_sd::RecvTimeoutError::Timeout) => {
                     again = Instant::now() + AGAIN_EVERY;
-                    for place in self.known.values() {
+                    for place in self.known.places() {
                         self.tell(place);
                     }
                 }
@@ -172,12 +180,8 @@ impl Ears {
             return;
         }
         let Some(place) = place_of(service, self.include_loopback) else { return };
-        if self.known.len() >= MAX_INSTANCES && !self.known.contains_key(&service.fullname) {
-            return;
-        }
-        if self.known.get(&service.fullname) != Some(&place) {
+        if self.known.learn(&service.fullname, &place) {
             self.tell(&place);
-            self.known.insert(service.fullname.clone(), place);
         }
     }
 
@@ -193,6 +197,39 @@ impl Ears {
         // When nobody has time for it now, it is told of again soon.
         let _ =
             self.sightings.try_send(Sighting { node: None, via: Via::Multicast, place: place.to_string() });
+    }
+}
+
+/// The instances that were heard.
+#[derive(Debug, Default)]
+struct Known {
+    all: HashMap<String, (u64, Place)>,
+    heard: u64,
+}
+
+impl Known {
+    /// Whether this is news.
+    fn learn(&mut self, fullname: &str, place: &Place) -> bool {
+        self.heard += 1;
+        if let Some((heard, known)) = self.all.get_mut(fullname) {
+            *heard = self.heard;
+            return std::mem::replace(known, place.clone()) != *place;
+        }
+        if self.all.len() >= MAX_INSTANCES {
+            // Whoever floods pushes out what was heard longest ago; who is there is heard again.
+            let oldest = self.all.iter().min_by_key(|(_, (heard, _))| *heard).map(|(name, _)| name.clone());
+            oldest.and_then(|name| self.all.remove(&name));
+        }
+        self.all.insert(fullname.to_owned(), (self.heard, place.clone()));
+        true
+    }
+
+    fn forget(&mut self, fullname: &str) {
+        self.all.remove(fullname);
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.all.values().map(|(_, place)| place)
     }
 }
 
@@ -222,4 +259,36 @@ fn place_of(service: &ResolvedService, include_loopback: bool) -> Option<Place> 
     addresses.truncate(MAX_ADDRESSES);
     let hosts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     (!hosts.is_empty()).then(|| Place::Http { hosts, token: Some(token.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(number: usize) -> Place {
+        format!("10.0.{}.{}:80#t{number}", number / 256, number % 256).parse().unwrap()
+    }
+
+    #[test]
+    fn a_flood_of_instances_does_not_keep_a_new_one_out_and_the_oldest_goes() {
+        let mut known = Known::default();
+        for number in 0..1_000 {
+            assert!(known.learn(&number.to_string(), &place(number)));
+            assert_eq!(known.learn("kept", &place(2_000)), number == 0, "it is heard all the time");
+        }
+        assert_eq!(known.places().count(), MAX_INSTANCES);
+        assert!(known.all.contains_key("999") && known.all.contains_key("kept"));
+        assert!(!known.all.contains_key("0"));
+        assert!(known.learn("kept", &place(3_000)), "it has another address");
+        known.forget("kept");
+        assert!(known.learn("kept", &place(3_000)));
+    }
+
+    #[test]
+    fn multicast_is_not_judged_before_there_was_time_to_hear_something() {
+        assert_eq!(judge(false, Duration::from_secs(1)), Multicast::Off);
+        assert_eq!(judge(true, Duration::from_secs(1)), Multicast::Heard);
+        let Multicast::Silent(why) = judge(false, Duration::from_secs(7)) else { panic!("it is silent") };
+        assert!(why.contains("7 s"), "{why}");
+    }
 }

@@ -146,6 +146,13 @@ pub enum LinkEvent {
         /// Whether this node refused; otherwise the other one did.
         by_us: bool,
     },
+    /// An attempt has ended because the node there is connected, or about to be, in another way.
+    Found {
+        /// Who.
+        node: NodeId,
+        /// What was tried.
+        place: String,
+    },
     /// An attempt came to nothing.
     Failed {
         /// Who was looked for there, when it was said.

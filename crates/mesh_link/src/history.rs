@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use echo_core::Timestamp;
 use mesh::{
     NodeId,
-    doctor::{Path, Peer},
+    doctor::{Path, Peer, Whereabouts},
 };
 
 use crate::place::is_gateway;
@@ -70,6 +70,7 @@ fn unknown(node: Option<NodeId>, place: &str) -> Peer {
         name: None,
         reached_over: None,
         path_mtu: None,
+        whereabouts: Whereabouts::default(),
     }
 }
 

@@ -35,7 +35,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::limits::Limits;
+use crate::limits::{Limits, network};
 
 /// The path of the one endpoint.
 pub const OFFERS_PATH: &str = "/v1/mesh/offers";
@@ -214,7 +214,7 @@ async fn one(
     drop((permit, caller));
 }
 
-/// One connection of an address, counted while it lasts.
+/// One connection of an address (of a /64 network, where it is an IPv6 one), counted while it lasts.
 struct Caller {
     all: Arc<Mutex<HashMap<IpAddr, usize>>>,
     address: IpAddr,
@@ -222,6 +222,7 @@ struct Caller {
 
 impl Caller {
     fn enter(all: &Arc<Mutex<HashMap<IpAddr, usize>>>, address: IpAddr) -> Option<Self> {
+        let address = network(address);
         let mut counts = all.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
         if *count >= MAX_OF_ONE {
@@ -241,5 +242,22 @@ impl Drop for Caller {
                 counts.remove(&self.address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_with_many_ipv6_addresses_holds_no_more_connections_than_one_with_one() {
+        let all = Arc::new(Mutex::new(HashMap::new()));
+        let at = |n: u128| IpAddr::V6((0x2001_0db8_u128 << 96 | n).into());
+        let held: Vec<Caller> = (0..100).filter_map(|n| Caller::enter(&all, at(n))).collect();
+        assert_eq!(held.len(), MAX_OF_ONE);
+        assert!(Caller::enter(&all, at(1 << 64)).is_some(), "another network");
+        drop(held);
+        assert!(Caller::enter(&all, at(7)).is_some());
+        assert!(all.lock().unwrap().is_empty(), "nothing is remembered of who left");
     }
 }

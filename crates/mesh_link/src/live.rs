@@ -55,6 +55,8 @@ pub(crate) struct Live {
     pub(crate) early: Vec<Early>,
     /// Whether it is the second attempt, after one side learned of a newer trust registry.
     pub(crate) again: bool,
+    /// The answer to our offer, and since when it waits for a word of the session that is up with the same node.
+    pub(crate) waits: Option<(Instant, Vec<u8>)>,
 }
 
 impl Live {

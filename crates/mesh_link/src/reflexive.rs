@@ -19,7 +19,7 @@ use turn_client_proto::stun::types::{
 pub const MAX_SERVERS: usize = 4;
 /// How often each is asked: often enough to keep a NAT's mapping (RFC 8445, section 11).
 pub const ASK_EVERY: Duration = Duration::from_secs(20);
-/// How often an address that has no answer yet asks again.
+/// When an address that has no answer asks for the second time; each wait is twice the one before, up to [`ASK_EVERY`].
 pub const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often the servers' names are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_mins(5);
@@ -31,7 +31,8 @@ pub type Question = (SocketAddr, SocketAddr, Vec<u8>);
 struct Asked {
     id: TransactionId,
     at: Instant,
-    answered: bool,
+    /// How long until it is asked again.
+    wait: Duration,
 }
 
 /// What is known of the outside.
@@ -70,10 +71,11 @@ impl Reflexive {
         for server in servers {
             for local in locals.iter().filter(|at| at.is_ipv4() == server.is_ipv4() && reaches(at, &server)) {
                 let pair = (*local, server);
-                let wait = |asked: &Asked| if asked.answered { ASK_EVERY } else { ASK_AGAIN };
-                if self.asked.get(&pair).is_some_and(|asked| now.duration_since(asked.at) < wait(asked)) {
+                let before = self.asked.get(&pair);
+                if before.is_some_and(|asked| now.duration_since(asked.at) < asked.wait) {
                     continue;
                 }
+                let wait = before.map_or(ASK_AGAIN, |asked| (2 * asked.wait).min(ASK_EVERY));
                 let id = TransactionId::from(u128::from_be_bytes(mint.bytes()));
                 let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
                 let mut request = Message::builder(kind, id, MessageWriteVec::new());
@@ -81,8 +83,7 @@ impl Reflexive {
                     continue;
                 }
                 let bytes = request.finish();
-                let answered = self.asked.get(&pair).is_some_and(|asked| asked.answered);
-                self.asked.insert(pair, Asked { id, at: now, answered });
+                self.asked.insert(pair, Asked { id, at: now, wait });
                 questions.push((*local, server, bytes));
             }
         }
@@ -102,7 +103,7 @@ impl Reflexive {
         if !is_answer || message.transaction_id() != asked.id {
             return None;
         }
-        asked.answered = true;
+        asked.wait = ASK_EVERY;
         let outside = message.attribute::<XorMappedAddress>().ok()?.addr(asked.id);
         if outside == local || self.seen.insert(local, outside) == Some(outside) {
             return Some(None);
@@ -188,6 +189,18 @@ mod tests {
         assert!(
             reflexive.questions(Instant::now(), &mint(), &[]).is_empty() && reflexive.candidates().is_empty()
         );
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_asked_ever_less_often() {
+        let (mut reflexive, _) = asking();
+        let (began, local) = (Instant::now(), at("10.0.0.1:4000"));
+        let mut asks = |from: u64| {
+            let at = |second| began + Duration::from_secs(second);
+            (from..from + 600).map(|s| reflexive.questions(at(s), &mint(), &[local]).len()).sum::<usize>()
+        };
+        assert!((30..36).contains(&asks(0)));
+        assert!((29..32).contains(&asks(600)));
     }
 
     #[test]

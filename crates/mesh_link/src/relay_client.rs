@@ -1,7 +1,8 @@
 //! The connection to a gateway: datagrams and signals for nodes that it knows, over one WebSocket that comes back by itself.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use mesh::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_tungstenite::{
@@ -35,8 +36,9 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// The shortest and the longest wait before the next attempt.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-const PING_EVERY: Duration = Duration::from_secs(15);
-const SILENT_AFTER: Duration = Duration::from_secs(40);
+/// A relay that is silent is no way to fall back on: it is found out about as soon as a frame every few seconds allows.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const SILENT_AFTER: Duration = Duration::from_secs(12);
 
 /// What comes from a gateway.
 #[derive(Debug)]
@@ -69,7 +71,17 @@ pub struct RelayClient {
     url: String,
     outgoing: mpsc::Sender<Vec<u8>>,
     state: Arc<RwLock<GatewayState>>,
+    stand: Arc<Stand>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// Where the connection stands on this machine.
+#[derive(Debug, Default)]
+struct Stand {
+    /// The address that it was made from.
+    on: Mutex<Option<IpAddr>>,
+    /// That address is gone.
+    gone: Notify,
 }
 
 /// What every connection to a gateway needs.
@@ -91,8 +103,18 @@ impl RelayClient {
         let (outgoing, queue) = mpsc::channel(MAX_OUTGOING);
         let waiting = GatewayState::Unreachable { why: "not connected yet".to_owned() };
         let state = Arc::new(RwLock::new(waiting));
-        let keeper = Keeper { number, url: url.to_owned(), needs, state: state.clone() };
-        Self { url: url.to_owned(), outgoing, state, task: tokio::spawn(keeper.keep(queue)) }
+        let stand = Arc::new(Stand::default());
+        let keeper =
+            Keeper { number, url: url.to_owned(), needs, state: state.clone(), stand: stand.clone() };
+        Self { url: url.to_owned(), outgoing, state, stand, task: tokio::spawn(keeper.keep(queue)) }
+    }
+
+    /// These addresses are not this machine's any more: a connection from one of them is dead, and is made anew at once.
+    pub fn lost_addresses(&self, gone: &[IpAddr]) {
+        let mut on = self.stand.on.lock().unwrap_or_else(PoisonError::into_inner);
+        if on.take_if(|on| gone.contains(on)).is_some() {
+            self.stand.gone.notify_one();
+        }
     }
 
     /// Its URL.
@@ -127,6 +149,7 @@ struct Keeper {
     url: String,
     needs: Needs,
     state: Arc<RwLock<GatewayState>>,
+    stand: Arc<Stand>,
 }
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -184,6 +207,8 @@ impl Keeper {
             .await
             .map_err(|e| away(format!("no connection to {}:{}: {e}", target.host, target.port)))?;
         let _ = tcp.set_nodelay(true);
+        *self.stand.on.lock().unwrap_or_else(PoisonError::into_inner) =
+            tcp.local_addr().ok().map(|at| at.ip().to_canonical());
         let stream: Box<dyn Io> = if target.tls {
             let name = rustls::pki_types::ServerName::try_from(target.host.clone());
             let name = name.map_err(|e| away(format!("`{}` is no name for TLS: {e}", target.host)))?;
@@ -243,6 +268,7 @@ impl Keeper {
         loop {
             let sent = tokio::select! {
                 why = &mut reading => return why,
+                () = self.stand.gone.notified() => return "the address that it was made from is gone".to_owned(),
                 frame = queue.recv() => {
                     let Some(frame) = frame else { return "this node shuts down".to_owned() };
                     let mut fed = sink.feed(Message::binary(frame)).await;

@@ -1,11 +1,11 @@
 //! One WebRTC session with one peer: four data channels over whatever path ICE finds, without a socket or a clock.
 //!
-//! Datagrams and the time go in, datagrams and messages come out. The path is the shell's business in two places only: a
-//! path that went silent is given up as soon as another is there (ICE alone would wait for 15 s), and paths that failed are
-//! tried again for as long as the session goes through a relay.
+//! Datagrams and the time go in, datagrams and messages come out. The path is the shell's business in three places only: a
+//! path that went silent is given up after three seconds (ICE alone would wait for 15 s), paths that failed are tried again for
+//! as long as the session goes through a relay, and how much a straight path carries is measured.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,17 +15,27 @@ use mesh::Stream;
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
-    channel::{ChannelConfig, ChannelId, Reliability},
+    channel::{ChannelConfig, ChannelId},
     net::{Protocol, Receive},
 };
 
 use crate::{
     flow::{Flow, PER_MESSAGE},
-    pairs::{Pairs, base_of},
+    pairs::{Pairs, is_answer, is_stun},
     sdp::{Named, Split, split},
 };
 
+mod path_mtu;
 mod paths;
+pub mod probe;
+mod streams;
+
+pub use self::paths::{QUIET_AFTER, SILENT_AFTER, UNPROVEN_AFTER};
+use self::{
+    path_mtu::PathMtu,
+    paths::Watch,
+    probe::{Path, Probes, creds_in, mapped_in},
+};
 
 /// How much is given to the transport before it is acknowledged, on a near path. More only adds delay.
 pub const SEND_BUFFER_NEAR: usize = 64 * 1024;
@@ -35,9 +45,7 @@ pub const SEND_BUFFER_FAR: usize = 1024 * 1024;
 pub const NEAR: Duration = Duration::from_millis(5);
 /// The largest message that goes either way: the largest of [`Stream::max_message`].
 pub const MAX_MESSAGE: usize = 192 * 1024;
-/// A path that said nothing for this long is given up when another works.
-pub const SILENT_AFTER: Duration = Duration::from_secs(4);
-/// A session that heard nothing on any path for this long has ended.
+/// A session that heard nothing on any path that the peer signed for this long has ended (RFC 7675 waits twice as long).
 pub const DEAD_AFTER: Duration = Duration::from_secs(15);
 /// The most bytes that may come before all streams are open.
 pub const MAX_EARLY: usize = 256 * 1024;
@@ -47,12 +55,18 @@ pub const MAX_LOCAL: usize = 24;
 pub const MAX_REMOTE: usize = 32;
 /// The most that it may name while the session lasts.
 pub const MAX_REMOTE_EVER: usize = 512;
+/// The most addresses that the transport may learn from the peer's checks and answers: it never forgets one.
+pub const MAX_LEARNED: usize = 512;
+/// The most names of the peer's that are looked up while the session lasts.
+pub const MAX_NAMES: usize = 64;
 
 /// The first and the longest wait between two attempts to get from a relay to a straight path.
-const UPGRADE_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
-/// How often a working path is asked whether it still works.
-const CONSENT_EVERY: Duration = Duration::from_millis(1_500);
-const STATS_EVERY: Duration = Duration::from_secs(2);
+const UPGRADE_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+/// How often the transport asks every path whether it still works, also those that are not in use.
+pub const CHECK_EVERY: Duration = Duration::from_secs(10);
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// How often the round trip is told while the path stays the same.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// What comes out of a session.
 #[derive(Debug)]
@@ -60,6 +74,15 @@ pub enum Happened {
     /// Send this datagram.
     Transmit {
         /// From this local address: a socket's, a TURN server's, or the node's pseudo address.
+        source: SocketAddr,
+        /// To there.
+        destination: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+    /// Send this datagram, which must not be cut in pieces on the way.
+    Check {
+        /// From this local address.
         source: SocketAddr,
         /// To there.
         destination: SocketAddr,
@@ -97,12 +120,23 @@ pub struct Session {
     closed: Option<String>,
     locals: Vec<Candidate>,
     remotes: usize,
+    learned: HashSet<SocketAddr>,
     named: Vec<Named>,
+    looked_up: usize,
     pairs: Pairs,
     rtt: Option<Duration>,
     deadline: Instant,
     heard: Instant,
+    /// The same, of what the peer signed: anybody may send the rest in its name.
+    heard_signed: Instant,
     upgrade: (Instant, Duration),
+    watch: Watch,
+    /// None until the peer's description is known.
+    probes: Option<Probes>,
+    mtu: PathMtu,
+    /// Which path the round trip was measured on, and when that was told last.
+    told: (Option<Path>, Instant),
+    outbox: VecDeque<Happened>,
 }
 
 impl std::fmt::Debug for Session {
@@ -126,8 +160,9 @@ fn config() -> RtcConfig {
         .set_sctp_max_buffered_amount(SEND_BUFFER_FAR + MAX_MESSAGE)
         .set_sctp_max_message_size(u32::try_from(MAX_MESSAGE).expect("192 KiB fit"));
     config.set_initial_stun_rto(Duration::from_millis(100));
-    config.set_max_stun_rto(CONSENT_EVERY);
-    config.set_max_stun_retransmits(7);
+    config.set_max_stun_rto(CHECK_EVERY);
+    // Enough for the wait between two checks, which doubles each time, to grow to the longest.
+    config.set_max_stun_retransmits(8);
     config
 }
 
@@ -165,7 +200,7 @@ impl Session {
         let offer = SdpOffer::from_sdp_string(&taken.sdp).map_err(|e| format!("the offer's SDP: {e}"))?;
         let answer =
             session.rtc.sdp_api().accept_offer(offer).map_err(|e| format!("the offer's SDP: {e}"))?;
-        session.meet(taken);
+        session.meet(taken, false);
         Ok((session, answer.to_sdp_string()))
     }
 
@@ -182,12 +217,20 @@ impl Session {
             closed: None,
             locals: Vec::new(),
             remotes: 0,
+            learned: HashSet::new(),
             named: Vec::new(),
+            looked_up: 0,
             pairs: Pairs::default(),
             rtt: None,
             deadline: now,
             heard: now,
+            heard_signed: now,
             upgrade: (now + UPGRADE_EVERY.0, UPGRADE_EVERY.0),
+            watch: Watch::new(now),
+            probes: None,
+            mtu: PathMtu::default(),
+            told: (None, now),
+            outbox: VecDeque::new(),
         };
         for candidate in candidates {
             session.add_local(candidate);
@@ -201,11 +244,13 @@ impl Session {
         let answer = SdpAnswer::from_sdp_string(&taken.sdp).map_err(|e| format!("the answer's SDP: {e}"))?;
         let pending = self.pending.take().ok_or("no offer is waiting for an answer")?;
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|e| format!("the answer's SDP: {e}"))?;
-        self.meet(taken);
+        self.meet(taken, true);
         Ok(())
     }
 
-    fn meet(&mut self, taken: Split) {
+    fn meet(&mut self, taken: Split, offerer: bool) {
+        let ours = self.rtc.direct_api().local_ice_credentials();
+        self.probes = creds_in(&taken.sdp).map(|theirs| Probes::new(&ours, &theirs, offerer));
         for candidate in taken.candidates {
             self.add_remote(candidate);
         }
@@ -217,46 +262,16 @@ impl Session {
         std::mem::take(&mut self.named)
     }
 
+    /// How many of the peer's names are to be looked up still, of so many: [`MAX_NAMES`] in all.
+    pub fn may_look_up(&mut self, names: usize) -> usize {
+        let most = names.min(MAX_NAMES - self.looked_up);
+        self.looked_up += most;
+        most
+    }
+
     /// The candidates of this machine, each as a line of SDP without `a=`.
     pub fn local_lines(&self) -> Vec<String> {
         self.locals.iter().map(Candidate::to_sdp_string).collect()
-    }
-
-    /// A new address of this machine. Whether it is one more; the peer is to be told then.
-    pub fn add_local(&mut self, candidate: Candidate) -> bool {
-        if self.locals.len() >= MAX_LOCAL {
-            return false;
-        }
-        self.pairs.know_local(&candidate);
-        let added = self.rtc.add_local_candidate(candidate.clone()).is_some();
-        if added {
-            self.locals.push(candidate);
-        }
-        added
-    }
-
-    /// An address of this machine is gone.
-    pub fn remove_local(&mut self, address: SocketAddr) {
-        let rtc = &mut self.rtc;
-        self.locals.retain(|candidate| {
-            let gone = base_of(candidate) == address || candidate.addr() == address;
-            if gone {
-                rtc.direct_api().invalidate_candidate(candidate);
-            }
-            !gone
-        });
-        if self.pairs.selected().is_some_and(|(local, _)| local == address) {
-            self.pairs.forget_selected();
-        }
-    }
-
-    /// An address of the peer.
-    pub fn add_remote(&mut self, candidate: Candidate) {
-        if self.remotes < MAX_REMOTE_EVER {
-            self.remotes += 1;
-            self.pairs.know_remote(&candidate);
-            self.rtc.add_remote_candidate(candidate);
-        }
     }
 
     /// Whether all four streams are open.
@@ -284,6 +299,11 @@ impl Session {
         self.rtt
     }
 
+    /// The largest datagram that came through on the path in use, with its headers of IP and UDP, when it was measured.
+    pub fn path_mtu(&self) -> Option<u32> {
+        self.mtu.found()
+    }
+
     /// When [`Session::tick`] is wanted next.
     pub fn deadline(&self) -> Instant {
         self.deadline
@@ -296,18 +316,41 @@ impl Session {
 
     /// Whether a datagram is for this session. It costs a signature's check only when the peer's name for the session is right.
     pub fn accepts(&self, now: Instant, local: SocketAddr, source: SocketAddr, bytes: &[u8]) -> bool {
-        Receive::new(Protocol::Udp, source, local, bytes)
-            .is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
+        let probes = self.probes.as_ref();
+        let ours = probes.is_some_and(|probes| probes.expects((local, source), bytes))
+            || Receive::new(Protocol::Udp, source, local, bytes)
+                .is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)));
+        // The transport takes all that comes from where it sends to, which anybody can name as the source of a datagram.
+        ours && (!is_stun(bytes) || probes.is_none_or(|probes| probes.signed(bytes)))
     }
 
-    /// A datagram came in on a local address.
+    /// A datagram, which [`Session::accepts`] took, came in on a local address.
     pub fn datagram(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, bytes: &[u8]) {
         let Ok(receive) = Receive::new(Protocol::Udp, source, local, bytes) else { return };
+        if is_stun(bytes) {
+            if !self.may_learn(source, bytes) {
+                return;
+            }
+            self.heard_signed = now;
+        }
         self.heard = now;
         self.pairs.received(now, local, source, bytes);
+        let path = (local, source);
+        if let Some(answer) = self.probes.as_mut().and_then(|probes| probes.answered(now, path, bytes)) {
+            return self.proven(now, path, answer);
+        }
         if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
             self.end(format!("the transport failed: {error}"));
         }
+    }
+
+    /// Whether what a check or an answer teaches the transport is known, or there is room for it.
+    fn may_learn(&mut self, source: SocketAddr, bytes: &[u8]) -> bool {
+        let taught = if is_answer(bytes) { mapped_in(bytes).unwrap_or(source) } else { source };
+        if self.learned.len() < MAX_LEARNED {
+            self.learned.insert(taught);
+        }
+        self.learned.contains(&taught)
     }
 
     /// Time passes.
@@ -318,12 +361,10 @@ impl Session {
         if !self.open {
             return;
         }
-        if now.duration_since(self.heard) > DEAD_AFTER {
+        if now.duration_since(self.heard_signed) > DEAD_AFTER {
             self.end(format!("nothing was heard on any path for {} s", DEAD_AFTER.as_secs()));
-        } else if let Some(local) = self.pairs.silent(now, SILENT_AFTER) {
-            self.give_up(local);
-        } else if self.pairs.is_relayed() && now >= self.upgrade.0 {
-            self.try_straight(now);
+        } else {
+            self.look(now);
         }
     }
 
@@ -346,15 +387,21 @@ impl Session {
         {
             return Some(Happened::Message { stream, binary, bytes });
         }
+        if let Some(happened) = self.outbox.pop_front() {
+            return Some(happened);
+        }
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Transmit(transmit)) => {
                     let (source, destination) = (transmit.source, transmit.destination);
                     self.pairs.sent(now, source, destination, &transmit.contents);
+                    if let Some(probes) = self.probes.as_mut().filter(|_| is_stun(&transmit.contents)) {
+                        probes.sends(&transmit.contents);
+                    }
                     return Some(Happened::Transmit { source, destination, bytes: transmit.contents.into() });
                 }
                 Ok(Output::Event(event)) => {
-                    if let Some(happened) = self.event(event) {
+                    if let Some(happened) = self.event(now, event) {
                         return Some(happened);
                     }
                 }
@@ -362,7 +409,7 @@ impl Session {
                     if self.closed.is_none() && self.pump() {
                         continue;
                     }
-                    self.deadline = if self.open { at.min(now + Duration::from_secs(1)) } else { at };
+                    self.deadline = if self.open { at.min(self.watch.next) } else { at };
                     return self
                         .closed
                         .as_mut()
@@ -379,9 +426,17 @@ impl Session {
         }
     }
 
-    fn event(&mut self, event: Event) -> Option<Happened> {
+    fn event(&mut self, now: Instant, event: Event) -> Option<Happened> {
         match event {
-            Event::ChannelOpen(id, label) => self.opened(id, &label),
+            Event::ChannelOpen(id, label) => {
+                let opened = self.opened(id, &label);
+                // The round trip is known a round trip later.
+                if let (Some(_), Some(path)) = (&opened, self.pairs.selected()) {
+                    self.ask(now, path, 0);
+                    self.watch.next = now;
+                }
+                opened
+            }
             Event::ChannelData(data) => {
                 let at = self.channels.iter().position(|id| *id == Some(data.id))?;
                 let stream = Stream::ALL[at];
@@ -414,9 +469,8 @@ impl Session {
             }
             Event::PeerStats(stats) => {
                 let pair = stats.selected_candidate_pair?;
-                self.pairs.select(pair.local.addr, pair.remote.addr);
-                self.rtt = pair.current_round_trip_time.or(self.rtt);
-                self.rtt.filter(|_| self.open).map(Happened::Measured)
+                self.pairs.select(now, pair.local.addr, pair.remote.addr);
+                self.measured(now, pair.current_round_trip_time)
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 tracing::debug!("no path works at the moment");
@@ -424,59 +478,6 @@ impl Session {
             }
             _ => None,
         }
-    }
-
-    /// A channel is open. One that is none of ours, or is not reliable and ordered, stays unused.
-    fn opened(&mut self, id: ChannelId, label: &str) -> Option<Happened> {
-        let stream = Stream::of_label(label)?;
-        let channel = self.rtc.channel(id)?;
-        let sound = channel.config().is_none_or(|c| c.ordered && c.reliability == Reliability::Reliable);
-        let slot = &mut self.channels[stream as usize];
-        if !sound || slot.is_some_and(|known| known != id) {
-            self.end(format!(
-                "the peer opened a {label} stream that is not reliable, not in order, or there already"
-            ));
-            return None;
-        }
-        *slot = Some(id);
-        let all = self.channels;
-        let ready = all.iter().all(|id| id.is_some_and(|id| self.rtc.channel(id).is_some()));
-        if ready && !self.open {
-            self.open = true;
-            return Some(Happened::Open);
-        }
-        None
-    }
-
-    /// Gives the transport the next message, the streams in turn. Whether it took one.
-    fn pump(&mut self) -> bool {
-        if !self.open || self.queues.iter().all(VecDeque::is_empty) {
-            return false;
-        }
-        let limit = if self.rtt.is_some_and(|rtt| rtt > NEAR) { SEND_BUFFER_FAR } else { SEND_BUFFER_NEAR };
-        let ids = self.channels;
-        let under_way: usize =
-            ids.iter().flatten().filter_map(|id| Some(self.rtc.channel(*id)?.buffered_amount())).sum();
-        if under_way >= limit {
-            return false;
-        }
-        for step in 1..=4 {
-            let at = (self.turn + step) % 4;
-            let Some((binary, bytes)) = self.queues[at].pop_front() else { continue };
-            let written =
-                self.channels[at].and_then(|id| self.rtc.channel(id)).map(|mut c| c.write(binary, &bytes));
-            match written {
-                Some(Ok(true)) => {
-                    self.turn = at;
-                    self.flow.release(Stream::ALL[at], bytes.len());
-                    return true;
-                }
-                Some(Ok(false)) => self.queues[at].push_front((binary, bytes)),
-                Some(Err(error)) => self.end(format!("the transport failed: {error}")),
-                None => self.end("a stream is closed".to_owned()),
-            }
-        }
-        false
     }
 }
 

@@ -1,20 +1,16 @@
-//! Beginning sessions: offers and answers, over HTTP or through a gateway, and who gives way when both ends begin at once.
-//!
-//! When two nodes offer to one another at the same time, the offer of the lower [`NodeId`] stands. A session takes the place
-//! of one that is up with the same node only when it has opened itself, which nobody but that node can make it do.
+//! Beginning sessions: offers and answers, over HTTP or through a gateway.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use mesh::{
     Link, NodeId, Refusal, SessionId, Sighting, Signal, Signed,
     relay::{Frame, RawNode},
-    signal::{Answer, Expected, MAX_VERSIONS, Offer, Refused, check_answer, check_offer},
+    signal::{Answer, Expected, Offer, Refused, check_answer, check_offer},
 };
-use trust::Envelope;
 
 use crate::{
     actor::{ATTEMPT_TIME, Actor, Brought, MAX_HALF_OPEN, MAX_SESSIONS},
@@ -24,16 +20,13 @@ use crate::{
     knock::{self, Reply},
     listener::Knock,
     live::{Early, Live, Stage},
-    place::{Place, is_gateway, stable},
+    place::{Place, stable},
+    rivals::{HEALTHY, UnderWay},
     session::Session,
 };
 
-/// The most bytes of registry versions that go with a signal.
-const MAX_VERSION_BYTES: usize = 24 * 1024;
 /// The most places whose node is remembered.
 const MAX_PLACES: usize = 512;
-/// A link that was heard this recently is in good health.
-const HEALTHY: Duration = Duration::from_secs(4);
 
 impl Actor {
     /// Begins an attempt. `lacks`: the newest registry that the other end knows, when it said so: what it lacks goes along.
@@ -43,8 +36,13 @@ impl Actor {
         if let (Place::Gateway(url), None) = (&place, node) {
             return Err(no_node(url));
         }
-        if node == Some(self.identity.node()) || self.is_under_way(node, &sighting.place) {
-            return Ok(());
+        match self.under_way(node, &sighting.place) {
+            UnderWay::Nothing if node != Some(self.identity.node()) => {}
+            UnderWay::Nothing | UnderWay::Attempt => return Ok(()),
+            UnderWay::Linked(node) => {
+                self.tell(LinkEvent::Found { node, place: sighting.place.clone() }).await;
+                return Ok(());
+            }
         }
         if self.half_open() >= MAX_HALF_OPEN || self.live.len() >= MAX_SESSIONS {
             return Err(format!(
@@ -80,10 +78,11 @@ impl Actor {
             signalled: (0, 0),
             early: Vec::new(),
             again: lacks.is_some(),
+            waits: None,
         };
         let link = self.admit(live);
         if let Err(why) = self.send_offer(link, place, sighting.node, signed.to_json()) {
-            self.live.remove(&link);
+            self.forget(link);
             return Err(why);
         }
         self.drive_boxed(link).await;
@@ -121,17 +120,6 @@ impl Actor {
                 Ok(())
             }
         }
-    }
-
-    /// Whether there is a session to this node or place already that may be good.
-    fn is_under_way(&self, node: Option<NodeId>, place: &str) -> bool {
-        let now = Instant::now();
-        self.live.values().any(|live| {
-            // Behind one gateway there are many nodes; elsewhere one place is one node.
-            let same = !is_gateway(place) && stable(&live.place) == stable(place) && live.mine
-                || node.is_some() && live.node() == node;
-            same && (!live.is_up() || live.session.heard_within(now, HEALTHY))
-        })
     }
 
     /// An offer came over HTTP.
@@ -182,7 +170,14 @@ impl Actor {
     pub(crate) async fn replied(&mut self, link: Link, reply: Reply) {
         match reply {
             Reply::Answer(bytes) => self.answered(link, &bytes).await,
-            Reply::Refused(refused) => self.refused(link, *refused).await,
+            Reply::Refused(refused) => {
+                let asked = self.live.get(&link).map(|live| live.id);
+                if asked.is_some_and(|id| is_of(&refused, id)) {
+                    self.refused(link, *refused).await;
+                } else {
+                    self.close(link, "what came back is a refusal of another offer").await;
+                }
+            }
             Reply::Silence(why) => self.close(link, &why).await,
         }
     }
@@ -267,6 +262,7 @@ impl Actor {
             signalled: (0, 0),
             early: Vec::new(),
             again: false,
+            waits: None,
         });
         self.look_up(link, named);
         self.drive_boxed(link).await;
@@ -274,7 +270,7 @@ impl Actor {
     }
 
     /// An answer to our offer.
-    async fn answered(&mut self, link: Link, bytes: &[u8]) {
+    pub(crate) async fn answered(&mut self, link: Link, bytes: &[u8]) {
         self.learn_from(bytes).await;
         let Some(live) = self.live.get(&link) else { return };
         let Stage::Offered(expected) = &live.stage else { return };
@@ -298,10 +294,13 @@ impl Actor {
         }
         let peer = self.history.of(Some(node), &place);
         (peer.answered, peer.clock_ahead_seconds) = (true, Some(ahead(answer.made, now)));
+        if self.asks_first(link, node, bytes).await {
+            return;
+        }
         if self.gives_way(link, node).await {
             // Not a failure: the node is, or is about to be, connected.
-            self.live.remove(&link);
-            return;
+            self.forget(link);
+            return self.tell(LinkEvent::Found { node, place }).await;
         }
         let Some(live) = self.live.get_mut(&link) else { return };
         live.peer = Some(admitted);
@@ -314,34 +313,6 @@ impl Actor {
         self.drive_boxed(link).await;
     }
 
-    /// Whether our answered offer is one too many; otherwise theirs gives way, if there is one.
-    async fn gives_way(&mut self, link: Link, node: NodeId) -> bool {
-        let now = Instant::now();
-        let others: Vec<(Link, &Live)> = self
-            .live
-            .iter()
-            .filter(|(other, live)| {
-                **other != link && live.peer.as_ref().is_some_and(|peer| peer.node == node)
-            })
-            .map(|(other, live)| (*other, live))
-            .collect();
-        // One that is up, or that we offered before, stands.
-        let stands =
-            |live: &Live| if live.is_up() { live.session.heard_within(now, HEALTHY) } else { live.mine };
-        if others.iter().any(|(_, live)| stands(live)) {
-            return true;
-        }
-        let half: Vec<Link> =
-            others.iter().filter(|(_, live)| !live.is_up()).map(|(other, _)| *other).collect();
-        if !half.is_empty() && node < self.identity.node() {
-            return true;
-        }
-        for other in half {
-            self.close(other, "both ends offered at once, the other offer stands").await;
-        }
-        false
-    }
-
     /// Our offer was refused.
     async fn refused(&mut self, link: Link, refused: Refused) {
         let learned = self.learn(&refused.versions).await;
@@ -351,7 +322,7 @@ impl Actor {
         let about_trust = matches!(refused.code.as_str(), "unknown_issuer" | "own_trust");
         let again = !live.again && (learned || about_trust && knows_less);
         if again {
-            self.live.remove(&link);
+            self.forget(link);
             if self.begin(&sighting, Some(refused.registry)).await.is_ok() {
                 return;
             }
@@ -413,40 +384,12 @@ impl Actor {
             self.message(link, stream, binary, bytes).await;
         }
     }
+}
 
-    pub(crate) fn trust_version(&self) -> u64 {
-        self.config.trust.read().unwrap_or_else(PoisonError::into_inner).version()
-    }
-
-    fn versions_after(&self, version: u64) -> Vec<Envelope> {
-        let trust = self.config.trust.read().unwrap_or_else(PoisonError::into_inner);
-        trust.versions_after(version, MAX_VERSIONS, MAX_VERSION_BYTES)
-    }
-
-    /// Takes in the versions of the trust registry that came with a signal, before it is judged.
-    async fn learn_from(&mut self, bytes: &[u8]) {
-        if let Ok(Signed { versions, .. }) = Signed::read(bytes) {
-            self.learn(&versions).await;
-        }
-    }
-
-    async fn learn(&mut self, versions: &[Envelope]) -> bool {
-        if versions.is_empty() {
-            return false;
-        }
-        let learned = self.config.trust.write().unwrap_or_else(PoisonError::into_inner).catch_up(versions);
-        match learned {
-            Ok(Some(news)) => {
-                self.tell(LinkEvent::News(Box::new(news))).await;
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::info!(%error, "versions of the trust registry that are not believed");
-                false
-            }
-        }
-    }
+/// Whether a refusal, which nobody signs, is one of this session's offer. Who is too busy to read an offer cannot name it.
+fn is_of(refused: &Refused, session: SessionId) -> bool {
+    let unread = refused.session == SessionId([0; 16]);
+    refused.session == session || unread && matches!(refused.code.as_str(), "too_many" | "oversize")
 }
 
 /// The session and the registry version that an offer claims, for a refusal of it.

@@ -83,8 +83,12 @@ impl Sockets {
     pub async fn refresh(&mut self) -> Change {
         let wanted = self.wanted();
         let mut change = Change::default();
+        // One that failed is gone too, and is opened anew.
+        let lost = |at: &SocketAddr, socket: &Socket| {
+            socket.reader.is_finished() || !wanted.iter().any(|(ip, _)| *ip == at.ip())
+        };
         let gone: Vec<SocketAddr> =
-            self.open.keys().filter(|at| !wanted.iter().any(|(ip, _)| *ip == at.ip())).copied().collect();
+            self.open.iter().filter(|(at, socket)| lost(at, socket)).map(|(at, _)| *at).collect();
         for address in gone {
             if let Some(socket) = self.open.remove(&address) {
                 socket.reader.abort();
@@ -144,20 +148,31 @@ impl Sockets {
         Ok(address)
     }
 
-    /// Sends a datagram from a local address. What cannot be sent is lost, as datagrams are.
-    pub async fn send(&self, source: SocketAddr, mut destination: SocketAddr, bytes: &[u8]) {
-        let Some(socket) = self.open.get(&source).filter(|_| source.is_ipv4() == destination.is_ipv4())
-        else {
-            return;
-        };
+    fn between(&self, source: SocketAddr, mut destination: SocketAddr) -> Option<(&UdpSocket, SocketAddr)> {
+        let socket = self.open.get(&source).filter(|_| source.is_ipv4() == destination.is_ipv4())?;
         if let SocketAddr::V6(v6) = &mut destination
             && is_link_local(IpAddr::V6(*v6.ip()))
         {
             v6.set_scope_id(socket.scope);
         }
-        match socket.udp.try_send_to(bytes, destination) {
+        Some((&socket.udp, destination))
+    }
+
+    /// Sends a datagram that neither this machine nor a router may cut in pieces. Where that cannot be had, a large one is lost.
+    pub fn send_whole(&self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+        if let Some((socket, to)) = self.between(source, destination)
+            && let Err(error) = whole::send(socket, to, bytes)
+        {
+            tracing::trace!(%source, %destination, bytes = bytes.len(), %error, "not sent whole");
+        }
+    }
+
+    /// Sends a datagram from a local address. What cannot be sent is lost, as datagrams are.
+    pub async fn send(&self, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+        let Some((socket, destination)) = self.between(source, destination) else { return };
+        match socket.try_send_to(bytes, destination) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let _ = socket.udp.send_to(bytes, destination).await;
+                let _ = socket.send_to(bytes, destination).await;
             }
             Err(error) => tracing::trace!(%source, %destination, %error, "not sent"),
             Ok(_) => {}
@@ -183,13 +198,56 @@ async fn read(socket: Arc<UdpSocket>, local: SocketAddr, incoming: mpsc::Sender<
                     return;
                 }
             }
-            // The kernel tells of a port that nobody listens on; the socket is as good as before.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            // The kernel tells of a port that nobody listens on (Windows calls it a reset); the socket is as good as before.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+                ) => {}
             Err(error) => {
                 tracing::debug!(%local, %error, "the socket is gone");
                 return;
             }
         }
+    }
+}
+
+/// Datagrams that are not cut in pieces.
+mod whole {
+    use std::{io, net::SocketAddr};
+
+    use tokio::net::UdpSocket;
+
+    /// Sends one, and leaves the socket as it was: what else it sends may be cut, where a path takes so little.
+    #[cfg(target_os = "linux")]
+    pub(super) fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        use rustix::net::sockopt::{
+            Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu_discover, ipv6_mtu_discover,
+            set_ip_mtu_discover, set_ipv6_mtu_discover,
+        };
+        let sent;
+        if to.is_ipv4() {
+            let before = ip_mtu_discover(socket)?;
+            set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE)?;
+            sent = socket.try_send_to(bytes, to);
+            set_ip_mtu_discover(socket, before)?;
+        } else {
+            let before = ipv6_mtu_discover(socket)?;
+            set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE)?;
+            sent = socket.try_send_to(bytes, to);
+            set_ipv6_mtu_discover(socket, before)?;
+        }
+        sent.map(|_| ())
+    }
+
+    /// Elsewhere a small one is sent, and how much a path takes stays unknown.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        const SMALL: usize = 500;
+        if bytes.len() > SMALL {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        socket.try_send_to(bytes, to).map(|_| ())
     }
 }
 
@@ -234,4 +292,24 @@ pub fn interfaces() -> Vec<Interface> {
 /// The unspecified address with a free port: every address of the machine.
 pub fn anywhere() -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_failed_is_opened_anew() {
+        let (mut sockets, mut datagrams) = Sockets::new(([127, 0, 0, 1], 0).into(), true);
+        let [at] = sockets.refresh().await.added[..] else { panic!("one address") };
+        sockets.open[&at].reader.abort();
+        while !sockets.open[&at].reader.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let change = sockets.refresh().await;
+        assert_eq!((change.removed.as_slice(), change.added.as_slice()), (&[at][..], &[at][..]));
+        sockets.send(at, at, b"heard").await;
+        assert_eq!(datagrams.recv().await.unwrap().bytes.as_ref(), b"heard");
+        assert!(sockets.refresh().await.is_empty());
+    }
 }

@@ -4,7 +4,7 @@
 //! On the control stream they are a binary message that begins with [`MARK`], then a JSON list of lines as in SDP
 //! (`candidate:…`, RFC 8839, section 5.1). Nothing is signed there: the channel is the peer's own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesh::{
     Link, Stream,
@@ -15,12 +15,15 @@ use str0m::Candidate;
 
 use crate::{
     actor::{Actor, Brought},
-    live::Live,
+    live::{Live, Stage},
     sdp::{Named, sort_in},
 };
 
 /// The first byte of candidates on the control stream; membership, the other binary message there, begins with 1.
 pub const MARK: u8 = 2;
+
+/// A link that heard nothing on any path for so long is told as none, though it may still come back.
+const SILENT_FOR: Duration = Duration::from_secs(5);
 
 impl Actor {
     /// The candidates that a session begins with.
@@ -112,7 +115,9 @@ impl Actor {
     }
 
     /// Looks names of candidates up, on the side.
-    pub(crate) fn look_up(&mut self, link: Link, named: Vec<Named>) {
+    pub(crate) fn look_up(&mut self, link: Link, mut named: Vec<Named>) {
+        let most = self.live.get_mut(&link).map_or(0, |live| live.session.may_look_up(named.len()));
+        named.truncate(most);
         let Some(discovery) = self.discovery.clone().filter(|_| !named.is_empty()) else { return };
         let bring = self.bring.clone();
         tokio::spawn(async move {
@@ -131,7 +136,9 @@ impl Actor {
         use mesh::doctor::Path;
         let now = self.config.mint.now();
         let peer = self.history.of(live.node(), &live.place);
+        let silent = live.is_up() && !live.session.heard_within(Instant::now(), SILENT_FOR);
         let path = match over {
+            None if silent => Path::None,
             None if live.is_up() && live.session.is_relayed() => Path::Relayed,
             None if live.is_up() => Path::Direct,
             _ => Path::None,
@@ -146,10 +153,20 @@ impl Actor {
             .rtt()
             .filter(|_| over.is_none())
             .map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));
+        if over.is_none() {
+            peer.whereabouts.look(&peer.pairs, now);
+        }
+        peer.path_mtu = live.session.path_mtu().filter(|_| over.is_none());
         match over {
+            Some(why) if matches!(live.stage, Stage::Offered(_)) => peer.unanswered(why),
             Some(why) => peer.last_error = Some(why.to_owned()),
+            None if silent => {
+                peer.unanswered(&format!("nothing was heard on any path for {} s", SILENT_FOR.as_secs()));
+            }
             None if live.is_up() => (peer.last_error, peer.refused) = (None, None),
             None => {}
         }
+        // What offers found before the link came says nothing of what they find after it.
+        peer.answered &= !(silent || live.is_up() && over.is_some());
     }
 }

@@ -22,9 +22,9 @@ use turn_client_proto::{
 use crate::reflexive::look_up;
 
 /// The most TURN servers.
-pub const MAX_SERVERS: usize = 2;
-/// The most allocations.
-pub const MAX_ALLOCATIONS: usize = 8;
+pub const MAX_SERVERS: usize = 4;
+/// The most allocations: each server has one for each of four local addresses.
+pub const MAX_ALLOCATIONS: usize = 16;
 /// The most peers that an allocation lets in.
 pub const MAX_PERMISSIONS: usize = 256;
 /// How long after a failure the next attempt is made.
@@ -42,9 +42,6 @@ pub struct TurnServer {
     pub password: String,
 }
 
-/// The most TURN servers that are used.
-pub const MAX_TURN_SERVERS: usize = 4;
-
 impl TurnServer {
     /// Reads a list of servers from JSON: `[{"host": "turn.example.org:3478", "username": "...", "password": "..."}]`. It
     /// comes from a file of its owner's, for it holds secrets.
@@ -52,8 +49,8 @@ impl TurnServer {
         // What serde says of a wrong value may quote it.
         let servers: Vec<Self> = serde_json::from_slice(json)
             .map_err(|e| format!("line {}, column {}: not a list of TURN servers", e.line(), e.column()))?;
-        if servers.len() > MAX_TURN_SERVERS {
-            return Err(format!("{} TURN servers, at most {MAX_TURN_SERVERS} are used", servers.len()));
+        if servers.len() > MAX_SERVERS {
+            return Err(format!("{} TURN servers, at most {MAX_SERVERS} are used", servers.len()));
         }
         Ok(servers)
     }
@@ -143,10 +140,10 @@ impl Turn {
         if self.failed.is_some_and(|at| now.duration_since(at) < AGAIN_AFTER) {
             return wishes;
         }
-        for (server, found) in &self.servers {
-            let addresses = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            for address in addresses {
-                for local in locals {
+        for local in locals {
+            for (server, found) in &self.servers {
+                let addresses = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                for address in addresses {
                     let reaches = local.is_ipv4() == address.is_ipv4()
                         && local.ip().is_loopback() == address.ip().is_loopback();
                     let there =
@@ -223,6 +220,24 @@ impl Turn {
         wishes
     }
 
+    /// Gives all addresses back to their servers, which would keep them for ten minutes. What to send; nobody waits for answers.
+    pub(crate) fn free(&mut self, now: Instant) -> Vec<Wish> {
+        // The client leaves a moment between two requests, and this one is its last.
+        let at = self.at(now + Duration::from_secs(1));
+        let mut wishes = Vec::new();
+        for allocation in self.all.drain(..).filter(|allocation| allocation.relayed.is_some()) {
+            let mut client = allocation.client;
+            if client.delete(at).is_err() {
+                continue;
+            }
+            while let Some(transmit) = client.poll_transmit(at) {
+                let bytes = transmit.data.to_vec();
+                wishes.push(Wish::Send { local: transmit.from, server: transmit.to, bytes });
+            }
+        }
+        wishes
+    }
+
     /// A datagram came in.
     pub(crate) fn received(
         &mut self,
@@ -286,4 +301,27 @@ impl Drop for Turn {
 
 fn candidate(relayed: SocketAddr) -> Option<Candidate> {
     Candidate::relayed(relayed, relayed, "udp").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn as_many_servers_are_used_as_may_be_named() {
+        let server = r#"{"host": "turn.example.org:3478", "username": "u", "password": "p"}"#;
+        let list = |count: usize| TurnServer::list(format!("[{}]", vec![server; count].join(",")).as_bytes());
+        assert!(list(MAX_SERVERS + 1).unwrap_err().contains("at most 4"));
+        let mut turn = Turn::new(&list(MAX_SERVERS).unwrap());
+        assert_eq!(turn.servers.len(), MAX_SERVERS);
+        for (number, (_, found)) in (1..).zip(&turn.servers) {
+            *found.lock().unwrap() = vec![([192, 0, 2, number], 3_478).into()];
+        }
+        let locals: Vec<SocketAddr> = (1..=9).map(|last| ([10, 0, 0, last], 4_000).into()).collect();
+        turn.refresh(Instant::now(), &locals);
+        for number in 1..=4 {
+            let of_it = |a: &&Allocation| a.client.remote_addr().ip() == IpAddr::from([192, 0, 2, number]);
+            assert_eq!(turn.all.iter().filter(of_it).count(), MAX_ALLOCATIONS / MAX_SERVERS, "{number}");
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub struct Plan {
     pub(crate) seed: u64,
     pub(crate) hosts: Vec<Part>,
     pub(crate) open_doors: bool,
+    /// Whether the operator's ledger gets two histories.
+    pub(crate) forks: bool,
 }
 
 /// Something that goes wrong, or right again.
@@ -80,7 +82,7 @@ impl Plan {
                 hosts[operators + nth].kind = kind;
             }
         }
-        Self { seed, hosts, open_doors: false }
+        Self { seed, hosts, open_doors: false, forks: seed % 5 == 3 }
     }
 }
 
@@ -122,6 +124,16 @@ impl World {
         }
         if self.rng.random_bool(0.5) {
             self.sometime(Happening::Step(Step::Version));
+        }
+        for _ in 0..8 {
+            self.sometime(Happening::Write { forked: false });
+        }
+        if plan.forks {
+            self.sometime(Happening::Write { forked: true });
+            // Whatever went wrong before, now somebody sees it.
+            for nth in [30, 40, 50] {
+                self.at(START + (WILD + nth) * SECOND, Happening::Write { forked: true });
+            }
         }
         if self.rng.random_bool(0.5) {
             let host = self.rng.random_range(1..count);

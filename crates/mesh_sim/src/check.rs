@@ -16,6 +16,7 @@ pub(crate) fn judge(world: &mut World) -> Report {
     pulses(world);
     settlements(world);
     trust_versions(world);
+    ledgers(world);
     world.faults.append(&mut world.platform.faults);
     if !world.faults.is_empty() {
         world.faults.extend(world.warnings.iter().rev().take(25).rev().map(|line| format!("  {line}")));
@@ -27,6 +28,8 @@ pub(crate) fn judge(world: &mut World) -> Report {
         executed: world.executed.len(),
         settled: world.platform.receipts,
         pulses: world.platform.pulses.values().map(Vec::len).sum(),
+        cosignatures: world.cosignatures,
+        forked: world.shown_other,
         messages: world.messages,
         bytes: world.bytes,
         turned_away: world.turned_away,
@@ -82,6 +85,11 @@ fn reach(world: &mut World) {
             .map(|(id, ..)| *id)
             .collect();
         let view = node.view(clock);
+        let counted = node.reachable();
+        let shown = view.members.iter().filter(|member| member.reachable).count();
+        if counted != shown {
+            faults.push(format!("{} counts {counted} as reachable and shows {shown}", host.name));
+        }
         let seen: BTreeSet<NodeId> = view
             .members
             .iter()
@@ -174,6 +182,35 @@ fn trust_versions(world: &mut World) {
         })
         .collect();
     world.faults.extend(behind);
+}
+
+/// Nobody takes an honest ledger for one with two histories; of one that has two, everybody has the proof.
+fn ledgers(world: &mut World) {
+    let (now, forked, mut faults) = (world.now, world.shown_other, Vec::new());
+    for host in world.hosts.iter_mut().filter(|h| honest(h)) {
+        let clock = host.clock(now);
+        let Some(node) = host.node.as_mut() else { continue };
+        let seen = node.view(clock).witnessing;
+        if forked == seen.forks.is_empty() {
+            faults.push(format!(
+                "{}: the ledger has two histories: {forked}, it knows {:?}",
+                host.name, seen.forks
+            ));
+        }
+        if !forked && !seen.suspicions.is_empty() {
+            faults.push(format!("{} suspects an honest ledger: {:?}", host.name, seen.suspicions));
+        }
+        for head in
+            seen.heads.iter().filter(|head| !forked && world.ledger.root(head.size) != Some(head.root.0))
+        {
+            faults.push(format!("{} cosigned {head:?}, which the ledger never was", host.name));
+        }
+        let on_disk = host.disk.witnessed.as_ref().is_some_and(|kept| kept.fork.is_some());
+        if on_disk == seen.forks.is_empty() {
+            faults.push(format!("{} keeps another proof than it shows: {:?}", host.name, seen.forks));
+        }
+    }
+    world.faults.append(&mut faults);
 }
 
 fn honest(host: &Host) -> bool {

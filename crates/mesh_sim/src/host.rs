@@ -3,7 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use echo_core::{Digest, Timestamp};
-use mesh::{Config, Me, Node, NodeId, Seen, Trust, book::Entry, presence::Memo, telemetry};
+use mesh::{
+    Config, Me, Node, NodeId, Seen, Trust,
+    book::Entry,
+    presence::Memo,
+    telemetry,
+    witnessing::{Memory, Remembered},
+};
 use observability::{Metrics, Pulse};
 use trust::{Envelope, KeyPair};
 
@@ -50,6 +56,8 @@ pub(crate) struct Disk {
     pub(crate) entries: BTreeMap<Digest, Entry>,
     pub(crate) pulses: VecDeque<Pulse>,
     pub(crate) last_pulse: u64,
+    /// What it remembers of the operator's ledger.
+    pub(crate) witnessed: Option<Remembered>,
     /// Up to which number somebody else has its pulses.
     pub(crate) acknowledged: u64,
 }
@@ -66,7 +74,9 @@ impl Host {
 
     /// Starts its node with what it kept.
     pub(crate) fn start(&mut self, memo: &Memo, seed: u64, now: i64) -> Result<(), String> {
-        let config = Config { memo: memo.clone(), ..Config::default() };
+        let logs = self.disk.witnessed.iter().cloned().collect();
+        let memory = Memory { logs, damaged: Vec::new() };
+        let config = Config { memo: memo.clone(), memory, ..Config::default() };
         let kept = self.disk.entries.values().cloned().collect();
         let (key, certificate) = (self.key.clone(), self.me.certificate.clone());
         let node = Node::new(config, key, certificate, self.trust.clone(), kept, seed, self.clock(now))

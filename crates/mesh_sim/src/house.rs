@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use echo_core::{Currency, CustomerId, Money, SeededEntropy, Timestamp};
 use mesh::{Grant, GrantedSkill, NodeId, Trust};
 use trust::{
-    Envelope, KeyPair, KeyRecord, KeyRole, KeyState, NodeManifest, NodeRevocations, Registry, RevokedNode,
-    TrustChain, did::did_key, keystore::KeyAlgorithm,
+    Envelope, KeyPair, KeyRecord, KeyRole, KeyState, LogKey, NodeManifest, NodeRevocations, Registry,
+    RevokedNode, TrustChain, did::did_key, keystore::KeyAlgorithm,
 };
+
+use crate::ledgers::{Ledger, ORIGIN};
 
 /// What every customer's node can do.
 pub(crate) const SKILL: &str = "diagnostics.probe";
@@ -25,12 +27,14 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, ledger: &Ledger) -> Self {
         let source = SeededEntropy::new(seed ^ 0x0115_e000);
         let keys: BTreeMap<KeyRole, KeyPair> =
             KeyRole::ALL.into_iter().map(|role| (role, KeyPair::generate(&source))).collect();
         let records: Vec<KeyRecord> = keys.iter().map(|(role, key)| record(*role, key)).collect();
-        let registry = Registry::founding(&records, at(START - YEAR), at(START + 5 * YEAR));
+        let mut registry = Registry::founding(&records, at(START - YEAR), at(START + 5 * YEAR));
+        let log = LogKey { origin: ORIGIN.to_owned(), vkey: ledger.vkey() };
+        registry.logs.insert("genesis".to_owned(), log);
         let chain =
             TrustChain::create(&registry, &keys[&KeyRole::Root]).expect("a founding registry is sound");
         Self { keys, registry, chain, revoked: Vec::new(), list: 0, grants: 0 }

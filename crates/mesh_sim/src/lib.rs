@@ -15,10 +15,12 @@ mod check;
 mod door;
 mod host;
 mod house;
+mod ledgers;
 mod mischief;
 mod network;
 mod platform;
 pub mod scale;
+mod work;
 mod world;
 
 pub use chaos::Plan;
@@ -38,6 +40,10 @@ pub struct Report {
     pub settled: usize,
     /// Pulses that the platform has.
     pub pulses: usize,
+    /// Cosignatures that the operator's ledger has.
+    pub cosignatures: usize,
+    /// Whether its key signed two histories.
+    pub forked: bool,
     /// Messages on all links together.
     pub messages: u64,
     /// Their bytes.

@@ -1,4 +1,5 @@
-//! Plays meshes: `--seeds N` many, `--seed N` one again, `--nodes N --scale` measures how a mesh grows.
+//! Plays meshes: `--seeds N` many, `--seed N` one again, `--nodes N --scale` measures how a mesh grows;
+//! `--from M` begins with seed M, or with meshes of M nodes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -7,7 +8,7 @@ use std::{process::ExitCode, time::Instant};
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(failed) = command(&arguments) else {
-        eprintln!("usage: mesh_sim --seeds N | --seed N | --nodes N --scale");
+        eprintln!("usage: mesh_sim --seeds N [--from M] | --seed N | --nodes N --scale [--from M]");
         return ExitCode::from(2);
     };
     ExitCode::from(u8::from(failed))
@@ -24,18 +25,20 @@ fn command(arguments: &[String]) -> Option<bool> {
         return Some(false);
     }
     if let Some(nodes) = number("--nodes") {
-        scale(usize::try_from(nodes).ok()?);
+        scale(usize::try_from(number("--from").unwrap_or(10)).ok()?, usize::try_from(nodes).ok()?);
         return Some(false);
     }
     let seeds = number("--seeds")?;
-    let failed: Vec<u64> = (0..seeds).filter(|seed| play(*seed)).collect();
-    println!("{} of {seeds} seeds failed: {failed:?}", failed.len());
+    let first = number("--from").unwrap_or(0);
+    let failed: Vec<u64> = (first..first.saturating_add(seeds)).filter(|seed| play(*seed)).collect();
+    println!("{} of {seeds} seeds from {first} on failed: {failed:?}", failed.len());
     Some(!failed.is_empty())
 }
 
-/// Measures meshes from ten nodes to `most`, ten times as many each time, one line of JSON each.
-fn scale(most: usize) {
-    let sizes = std::iter::successors(Some(10), |size| Some(size * 10)).take_while(|size| *size < most);
+/// Measures meshes from `least` nodes to `most`, ten times as many each time, one line of JSON each.
+fn scale(least: usize, most: usize) {
+    let sizes =
+        std::iter::successors(Some(least.max(2)), |size| Some(size * 10)).take_while(|size| *size < most);
     for nodes in sizes.chain([most]) {
         let (before, began) = (resident(), Instant::now());
         let mut at_rest = None;

@@ -1,8 +1,8 @@
 //! Cables: links that delay, keep order, break, and are cut in two halves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mesh::Link;
+use mesh::{Link, Stream};
 
 /// One link: two ends, each with its own name. End 0 is named `2n`, end 1 `2n + 1`.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub(crate) struct Wire {
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     wires: BTreeMap<u64, Wire>,
+    /// The links of each host that are up.
+    up: BTreeMap<usize, BTreeSet<u64>>,
     made: u64,
     /// Hosts with different numbers do not reach one another.
     pub(crate) part: Vec<usize>,
@@ -40,6 +42,9 @@ impl Network {
         self.made += 1;
         let wire = Wire { hosts, starts, last: [now; 2], up: true, delay };
         self.wires.insert(self.made, wire);
+        for host in hosts {
+            self.up.entry(host).or_default().insert(self.made);
+        }
         self.made
     }
 
@@ -49,6 +54,17 @@ impl Network {
 
     pub(crate) fn get_mut(&mut self, wire: u64) -> Option<&mut Wire> {
         self.wires.get_mut(&wire)
+    }
+
+    /// A link carries nothing from now on.
+    pub(crate) fn down(&mut self, name: u64) {
+        let Some(wire) = self.wires.get_mut(&name) else { return };
+        wire.up = false;
+        for host in wire.hosts {
+            if let Some(its) = self.up.get_mut(&host) {
+                its.remove(&name);
+            }
+        }
     }
 
     /// How many links were ever made.
@@ -63,18 +79,32 @@ impl Network {
 
     /// The link between two hosts that is up.
     pub(crate) fn between(&self, a: usize, b: usize) -> Option<u64> {
-        let joins = |wire: &Wire| wire.up && (wire.hosts == [a, b] || wire.hosts == [b, a]);
-        self.wires.iter().rev().find(|(_, wire)| joins(wire)).map(|(name, _)| *name)
+        // Whoever has fewer links is asked: a node of the operator has thousands.
+        let (few, many) = if self.count(a) < self.count(b) { (a, b) } else { (b, a) };
+        self.of(few).into_iter().rev().find(|name| self.wires[name].hosts.contains(&many))
     }
 
     /// The links of a host that are up.
     pub(crate) fn of(&self, host: usize) -> Vec<u64> {
-        let its = self.wires.iter().filter(|(_, wire)| wire.up && wire.hosts.contains(&host));
-        its.map(|(name, _)| *name).collect()
+        self.up.get(&host).into_iter().flatten().copied().collect()
+    }
+
+    /// How many links of a host are up.
+    pub(crate) fn count(&self, host: usize) -> usize {
+        self.up.get(&host).map_or(0, BTreeSet::len)
     }
 
     /// Every link that is up.
     pub(crate) fn up(&self) -> Vec<u64> {
         self.wires.iter().filter(|(_, wire)| wire.up).map(|(name, _)| *name).collect()
     }
+}
+
+/// What a message is: its kind where it is text, else what its stream carries in binary.
+pub(crate) fn kind(stream: Stream, binary: bool, bytes: &[u8]) -> &str {
+    if binary {
+        return if stream == Stream::Control { "membership" } else { "files" };
+    }
+    let named = bytes.strip_prefix(b"{\"kind\":\"").and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    named.and_then(|kind| std::str::from_utf8(kind).ok()).unwrap_or("other")
 }

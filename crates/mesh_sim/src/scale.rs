@@ -1,6 +1,6 @@
 //! How the mesh grows: a quiet mesh of many customers, measured.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     chaos::{Part, Plan},
@@ -15,8 +15,12 @@ const REALM: usize = 100;
 const PATIENCE: i64 = 600;
 /// How long a mesh that has come together is left alone before it is watched, in simulated seconds.
 const SETTLING: i64 = 30;
-/// How long the quiet mesh is watched, in simulated seconds.
-const WATCHED: i64 = 60;
+/// How long a quiet mesh of up to [`WATCHED_WHOLE`] nodes is watched, in simulated seconds: every record is renewed.
+const WATCHED: i64 = 7_200;
+/// The most nodes of a mesh that is watched for so long.
+const WATCHED_WHOLE: usize = 100;
+/// How long a larger one is watched: its records are not renewed meanwhile.
+const WATCHED_MANY: i64 = 60;
 
 /// What was measured on one mesh.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +35,14 @@ pub struct Measured {
     pub converged: Option<i64>,
     /// Bytes that a node sent each second once all was quiet.
     pub bytes_a_node_a_second: f64,
+    /// The same by what they were.
+    pub kinds: BTreeMap<String, f64>,
     /// Messages that a node sent each second then.
     pub messages_a_node_a_second: f64,
     /// Simulated seconds until everybody saw that one in a hundred (one at least) had failed; none when it took too long.
     pub noticed: Option<i64>,
+    /// For how many simulated seconds the quiet mesh was watched.
+    pub watched: i64,
     /// Links that are up, for each node.
     pub links_a_node: f64,
 }
@@ -51,10 +59,12 @@ impl Measured {
             "operators": self.operators,
             "converged_s": self.converged,
             "bytes_node_s": self.bytes_a_node_a_second.round(),
+            "of_which": self.kinds.iter().map(|(kind, sum)| (kind, sum.round())).collect::<BTreeMap<_, _>>(),
             "messages_node_s": (self.messages_a_node_a_second * 100.0).round() / 100.0,
             "noticed_s": self.noticed,
             "links_node": (self.links_a_node * 10.0).round() / 10.0,
             "memory_node_bytes": memory,
+            "watched_s": self.watched,
             "wall_s": took.as_secs_f64().round(),
         })
         .to_string()
@@ -74,7 +84,7 @@ pub fn measure(nodes: usize, seed: u64, at_rest: impl FnOnce()) -> Measured {
             skew: 0,
         }
     };
-    let plan = Plan { seed, hosts: (0..nodes).map(part).collect(), open_doors: true };
+    let plan = Plan { seed, hosts: (0..nodes).map(part).collect(), open_doors: true, forks: false };
     let mut world = World::new(&plan);
     world.wild = false;
     for host in 0..nodes {
@@ -87,12 +97,18 @@ pub fn measure(nodes: usize, seed: u64, at_rest: impl FnOnce()) -> Measured {
     at_rest();
     let settled = world.now + SETTLING * SECOND;
     world.run_until(settled);
-    let (bytes, messages) = (world.bytes, world.messages);
-    let end = world.now + WATCHED * SECOND;
+    let (bytes, messages, kinds) = (world.bytes, world.messages, world.kinds.clone());
+    let watched = if nodes <= WATCHED_WHOLE { WATCHED } else { WATCHED_MANY };
+    let end = world.now + watched * SECOND;
     world.run_until(end);
     #[allow(clippy::cast_precision_loss)]
-    let each = |before: u64, now: u64| (now - before) as f64 / nodes as f64 / WATCHED as f64;
+    let each = |before: u64, now: u64| (now - before) as f64 / nodes as f64 / watched as f64;
     let (bytes, messages) = (each(bytes, world.bytes), each(messages, world.messages));
+    let kinds: BTreeMap<String, f64> = world
+        .kinds
+        .iter()
+        .map(|(kind, now)| (kind.clone(), each(kinds.get(kind).copied().unwrap_or(0), *now)))
+        .collect();
     #[allow(clippy::cast_precision_loss)]
     let links = world.network.up().len() as f64 * 2.0 / nodes as f64;
     for host in (operators..nodes).step_by(100) {
@@ -107,8 +123,10 @@ pub fn measure(nodes: usize, seed: u64, at_rest: impl FnOnce()) -> Measured {
         operators,
         converged,
         bytes_a_node_a_second: bytes,
+        kinds,
         messages_a_node_a_second: messages,
         noticed,
+        watched,
         links_a_node: links,
     }
 }

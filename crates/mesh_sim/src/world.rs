@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use echo_core::{Digest, SeededEntropy};
 use mesh::{
-    Input, Link, NodeId, Outcome, Output, Sighting, Stream, Ticket, Via,
+    Input, Link, NodeId, Outcome, Output, Sighting, Stream, Via,
     event::{Event, Level},
     presence::Memo,
 };
@@ -17,8 +17,9 @@ use crate::{
     door::Answered,
     host::{Disk, Host, Kind},
     house::{House, START, lasting},
+    ledgers::Ledger,
     mischief::Loot,
-    network::{Network, end, wire_of},
+    network::{Network, end, kind, wire_of},
     platform::Platform,
 };
 
@@ -43,6 +44,10 @@ pub(crate) enum Happening {
     Worked { host: usize, start: u64, call: Digest },
     /// Something else for a node, from its own machine.
     Inside { host: usize, start: u64, input: Box<Input> },
+    /// What a machine remembers of the ledger is durable.
+    Witnessed { host: usize, start: u64, remembered: Box<mesh::witnessing::Remembered> },
+    /// The ledger grows; in two histories, where so it is.
+    Write { forked: bool },
     /// A machine takes a pulse.
     Pulse(usize),
     /// Somebody wants something done.
@@ -65,6 +70,11 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) network: Network,
     pub(crate) platform: Platform,
+    pub(crate) ledger: Ledger,
+    /// Whether somebody was shown another history of the ledger.
+    pub(crate) shown_other: bool,
+    /// Cosignatures that the ledger's keeper has.
+    pub(crate) cosignatures: usize,
     pub(crate) memo: Memo,
     pub(crate) faults: Vec<String>,
     /// Whether bad things happen.
@@ -82,21 +92,27 @@ pub(crate) struct World {
     pub(crate) bytes: u64,
     /// Messages that were sent on links.
     pub(crate) messages: u64,
+    /// The bytes by what they were.
+    pub(crate) kinds: BTreeMap<String, u64>,
     /// The last warnings, to see what happened where something is wrong.
     pub(crate) warnings: VecDeque<String>,
 }
 
 impl World {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let ledger = Ledger::new(plan.seed);
         let mut world = Self {
             now: START,
             rng: SmallRng::seed_from_u64(plan.seed),
             queue: BTreeMap::new(),
             queued: 0,
-            house: House::new(plan.seed),
+            house: House::new(plan.seed, &ledger),
             hosts: Vec::new(),
             network: Network::default(),
             platform: Platform::default(),
+            ledger,
+            shown_other: false,
+            cosignatures: 0,
             memo: Memo::default(),
             faults: Vec::new(),
             wild: true,
@@ -108,6 +124,7 @@ impl World {
             calls: 0,
             bytes: 0,
             messages: 0,
+            kinds: BTreeMap::new(),
             warnings: VecDeque::new(),
         };
         let source = SeededEntropy::new(plan.seed);
@@ -207,6 +224,12 @@ impl World {
                     self.tell(host, *input);
                 }
             }
+            Happening::Witnessed { host, start, remembered } => {
+                if self.hosts[host].starts == start {
+                    self.witnessed(host, *remembered);
+                }
+            }
+            Happening::Write { forked } => self.write(forked),
             Happening::Pulse(host) => self.pulse(host),
             Happening::Call(host) => self.call(host),
             Happening::Look(host) => self.look(host),
@@ -240,7 +263,12 @@ impl World {
             Output::Connect(sighting) => self.connect(host, sighting),
             Output::Disconnect { link, reason } => self.disconnect(link, &reason),
             Output::Send { link, stream, binary, bytes } => self.send(host, link, stream, binary, bytes),
-            Output::Keep(entry) => self.keep(host, *entry),
+            Output::Keep(entry) => {
+                let input = Box::new(Input::EntryKept(entry.call));
+                self.keep(host, *entry);
+                // Where it failed just then, nobody hears of it.
+                self.after(MILLI, Happening::Inside { host, start, input });
+            }
             Output::Forget(call) => {
                 self.hosts[host].disk.entries.remove(&call);
             }
@@ -254,15 +282,7 @@ impl World {
                 self.after(took, Happening::Worked { host, start, call });
             }
             Output::Ended { result, .. } => self.answered += usize::from(result.is_ok()),
-            Output::Pulses { from, batch } => {
-                let took = self.rng.random_range(5..50) * MILLI;
-                let up_to = self.platform.keep(from, &batch);
-                // The row is in the database, but the word of it may be lost with the machine.
-                self.after(
-                    took,
-                    Happening::Inside { host, start, input: Box::new(Input::PulsesKept { from, up_to }) },
-                );
-            }
+            Output::Pulses { from, batch } => self.store(host, from, &batch),
             Output::PulsesKept { up_to } => self.pulses_kept(host, up_to),
             Output::Acks { from, acks } => {
                 let read = acks.iter().filter_map(|ack| mesh::NoticeAck::verify(ack).ok());
@@ -271,12 +291,7 @@ impl World {
             }
             Output::Settle { from, answers, calls, grants } => {
                 let documents = answers.into_iter().zip(calls).zip(grants).map(|((a, c), g)| (a, c, g));
-                let calls = self.platform.settle(&self.hosts[host].trust, self.now, documents);
-                let took = self.rng.random_range(5..50) * MILLI;
-                self.after(
-                    took,
-                    Happening::Inside { host, start, input: Box::new(Input::Settled { from, calls }) },
-                );
+                self.settle(host, from, documents);
             }
             Output::Trust(news) => {
                 let clock = self.hosts[host].clock(self.now);
@@ -284,13 +299,23 @@ impl World {
                     self.faults.push(format!("{} cannot save news: {error}", self.hosts[host].name));
                 }
             }
+            Output::KeepWitnessed(remembered) => {
+                // It is durable a little later, one after the other, or never, where the machine fails before.
+                self.after(10 * MILLI, Happening::Witnessed { host, start, remembered });
+            }
+            Output::Prove { origin, from, to } => self.prove(host, origin, from, to),
+            Output::Cosigned { from, note, .. } => self.cosigned(from, &note),
+            // Nobody here has files to send.
+            Output::File(_) => {}
             Output::Event(event) => self.event(host, &event),
         }
     }
 
     fn event(&mut self, host: usize, event: &Event) {
         let line = format!("{:.1} s, {}: {event}", self.seconds(), self.hosts[host].name);
-        if event.level() == Level::Error {
+        // What a forked ledger must raise everywhere is looked for in the end.
+        let fork = matches!(event, Event::Forked { what } if what.contains(crate::ledgers::ORIGIN));
+        if event.level() == Level::Error && !(fork && self.shown_other) {
             self.faults.push(line.clone());
         }
         if self.warnings.len() >= 400 {
@@ -307,23 +332,6 @@ impl World {
         seconds
     }
 
-    fn keep(&mut self, host: usize, entry: mesh::book::Entry) {
-        let kept = &mut self.hosts[host].disk.entries;
-        if let Some(before) = kept.get(&entry.call)
-            && before.answer.is_some()
-            && before.answer != entry.answer
-        {
-            self.faults.push(format!("the answer to {} was changed", entry.call));
-        }
-        kept.insert(entry.call, entry);
-        // The worst moment to fail: it is kept, and nothing after it was done.
-        if self.wild && self.rng.random_bool(0.03) {
-            self.crash(host);
-            let pause = self.rng.random_range(1..30) * SECOND;
-            self.after(pause, Happening::Step(Step::Start(host)));
-        }
-    }
-
     pub(crate) fn send(&mut self, host: usize, link: Link, stream: Stream, binary: bool, bytes: Vec<u8>) {
         let (name, side) = wire_of(link);
         let jitter = self.rng.random_range(0..3 * MILLI);
@@ -334,6 +342,11 @@ impl World {
         }
         self.bytes += bytes.len() as u64;
         self.messages += 1;
+        let kind = kind(stream, binary, &bytes);
+        match self.kinds.get_mut(kind) {
+            Some(sum) => *sum += bytes.len() as u64,
+            None => drop(self.kinds.insert(kind.to_owned(), bytes.len() as u64)),
+        }
         let Some(wire) = self.network.get_mut(name) else { return };
         let at = (now + wire.delay + jitter).max(wire.last[1 - side] + 1);
         wire.last[1 - side] = at;
@@ -356,17 +369,18 @@ impl World {
     /// A node shuts a link: the other end learns of it soon.
     fn disconnect(&mut self, link: Link, _reason: &str) {
         let (name, side) = wire_of(link);
-        if let Some(wire) = self.network.get_mut(name) {
-            wire.up = false;
-            let delay = wire.delay;
+        if let Some(delay) = self.network.get(name).map(|wire| wire.delay) {
+            self.network.down(name);
             self.after(delay, Happening::Down { link: end(name, 1 - side), why: "the other side shut it" });
         }
     }
 
     /// A cable breaks: both ends learn of it when nothing comes for a while.
     pub(crate) fn cut(&mut self, name: u64) {
-        let Some(wire) = self.network.get_mut(name).filter(|wire| wire.up) else { return };
-        wire.up = false;
+        if !self.network.get(name).is_some_and(|wire| wire.up) {
+            return;
+        }
+        self.network.down(name);
         for side in 0..2 {
             let silence = self.rng.random_range(2..8) * SECOND;
             self.after(silence, Happening::Down { link: end(name, side), why: "nothing came for a while" });
@@ -395,66 +409,12 @@ impl World {
         let soon = self.rng.random_range(0..SECOND);
         self.after(soon, Happening::Look(host));
         self.tell(host, Input::Tick);
+        if host == 0 {
+            self.own_head();
+        }
         if let Some((batch, up_to)) = self.hosts[host].batch() {
             self.tell(host, Input::Pulses { batch, up_to });
         }
-    }
-
-    fn pulse(&mut self, host: usize) {
-        self.hosts[host].pulse(self.now);
-        // What waits already is offered again with the new one, as a shell may do at any time.
-        if let Some((batch, up_to)) = self.hosts[host].batch() {
-            self.tell(host, Input::Pulses { batch, up_to });
-        }
-    }
-
-    fn pulses_kept(&mut self, host: usize, up_to: u64) {
-        let id = self.hosts[host].id();
-        let stored = self.platform.pulses.get(&id).and_then(|kept| kept.last()).copied().unwrap_or(0);
-        if stored < up_to {
-            let name = &self.hosts[host].name;
-            self.faults.push(format!("{name} was told that {up_to} is kept, and the platform has {stored}"));
-        }
-        let disk = &mut self.hosts[host].disk;
-        disk.acknowledged = disk.acknowledged.max(up_to);
-        disk.pulses.retain(|pulse| pulse.seq > up_to);
-        let start = self.hosts[host].starts;
-        if let Some((batch, up_to)) = self.hosts[host].batch() {
-            self.after(0, Happening::Inside { host, start, input: Box::new(Input::Pulses { batch, up_to }) });
-        }
-    }
-
-    fn call(&mut self, host: usize) {
-        let Some(grant) = self.hosts[host].grant.clone() else { return };
-        let customer = self.hosts[host].customer;
-        let honest = |other: &Host| other.customer == customer && other.kind == Kind::Honest && !other.dead;
-        let others: Vec<NodeId> = self
-            .hosts
-            .iter()
-            .enumerate()
-            .filter(|(n, h)| *n != host && honest(h))
-            .map(|(_, h)| h.id())
-            .collect();
-        if others.is_empty() {
-            return;
-        }
-        let target = if self.rng.random_bool(0.3) {
-            mesh::Target::Capability(crate::house::SKILL.to_owned())
-        } else {
-            mesh::Target::Node(others[self.rng.random_range(0..others.len())])
-        };
-        self.calls += 1;
-        let deadline = self.hosts[host].clock(self.now + self.rng.random_range(20..300) * SECOND);
-        let call = mesh::Call {
-            ticket: Ticket(self.calls),
-            target,
-            skill: crate::house::SKILL.to_owned(),
-            input: json!({"n": self.calls}),
-            grant,
-            key: format!("0197c3f0-a1b2-7c3d-8e4f-{:012x}", self.calls),
-            deadline,
-        };
-        self.tell(host, Input::Call(call));
     }
 
     /// The machine hears who is near, as by multicast and from its settings.

@@ -23,8 +23,8 @@ use crate::{Limits, connection, directory::Directory, login::authority, metrics:
 /// What a gateway needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The manifest of the node that the gateway belongs to.
-    pub manifest: NodeManifest,
+    /// The manifest of the node that the gateway belongs to, and every newer one. Its key never changes.
+    pub manifest: watch::Receiver<NodeManifest>,
     /// The URLs that clients may know it by; a login for another name is refused. With none, any name is taken: only for
     /// a gateway that nobody else's server could stand in for.
     pub urls: Vec<String>,
@@ -67,7 +67,7 @@ struct Inner {
 impl Gateway {
     /// A gateway where nobody is connected yet.
     pub fn new(config: Config) -> Self {
-        let node = NodeId::of(&config.manifest.public_key);
+        let node = NodeId::of(&config.manifest.borrow().public_key);
         let names = config.urls.iter().map(|url| authority(url)).collect();
         let (directory, metrics) = (Directory::default(), Metrics::default());
         Self(Arc::new(Inner { config, node, names, directory, metrics }))
@@ -97,8 +97,9 @@ impl Gateway {
         &self.0.names
     }
 
-    pub(crate) fn manifest(&self) -> &NodeManifest {
-        &self.0.config.manifest
+    /// The manifest of today.
+    pub(crate) fn manifest(&self) -> NodeManifest {
+        self.0.config.manifest.borrow().clone()
     }
 
     pub(crate) fn trust(&self) -> Arc<Trust> {

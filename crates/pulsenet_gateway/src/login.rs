@@ -84,11 +84,11 @@ pub(crate) fn check(
 /// the proof shows that it holds the key.
 pub(crate) fn again(gateway: &Gateway, manifest: &Envelope, now: Timestamp) -> Result<Admitted, Refusal> {
     let me = gateway.manifest();
-    match admit(manifest, &gateway.trust(), me, now) {
+    match admit(manifest, &gateway.trust(), &me, now) {
         Err(Refusal::Myself) => Ok(Admitted {
             node: gateway.node(),
             realm: me.customer.clone().map_or(Realm::Operator, Realm::Customer),
-            manifest: me.clone(),
+            manifest: me,
             certificate: manifest.clone(),
         }),
         other => other,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
+mod agent_keys;
 mod attestation;
 mod fixture;
 mod keystore;
@@ -11,6 +12,7 @@ mod retry;
 mod session;
 mod tour;
 mod treasury;
+mod triage;
 mod trust;
 mod vault;
 mod verify;

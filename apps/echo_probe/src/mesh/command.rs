@@ -4,11 +4,11 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 
 use ::mesh::{NodeId, doctor::Level};
 use echo_core::Mint;
-use mesh_daemon::Report;
+use mesh_daemon::{Report, SocketError};
 use serde_json::Value;
 use trust::Envelope;
 
-use super::{SOCKET, line::Question};
+use super::{SOCKET, files, line::Question};
 use crate::{
     cli::{MeshCall, MeshCommand, MeshDoctor},
     failure::Failure,
@@ -33,6 +33,9 @@ pub(crate) fn run(command: &MeshCommand) -> Result<(), Failure> {
         }
         MeshCommand::Doctor(options) => doctor(options),
         MeshCommand::Call(options) => call(options),
+        MeshCommand::Send(options) => files::send(options),
+        MeshCommand::Transfers(options) => files::list(options),
+        MeshCommand::Cancel(options) => files::cancel(options),
     }
 }
 
@@ -137,12 +140,16 @@ fn report(folder: &Path) -> Result<(Value, Report), Failure> {
     Ok((answer, report))
 }
 
-fn ask(folder: &Path, question: &Question, patience: Duration) -> Result<Value, Failure> {
+pub(super) fn ask(folder: &Path, question: &Question, patience: Duration) -> Result<Value, Failure> {
     let question = serde_json::to_value(question).expect("questions are texts, numbers and envelopes");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
-    let answer = runtime
-        .block_on(mesh_daemon::ask(&folder.join(SOCKET), &question, patience))
-        .map_err(|e| Failure::Failed(format!("{e}; start it with `echo_probe run --mesh`")))?;
+    let asked = runtime.block_on(mesh_daemon::ask(&folder.join(SOCKET), &question, patience));
+    let answer = asked.map_err(|e| {
+        Failure::Failed(match e {
+            SocketError::Away { .. } => format!("{e}; start it with `echo_probe run --mesh`"),
+            e => format!("the running probe did not answer as it should: {e}; ask again"),
+        })
+    })?;
     match answer.get("error").and_then(Value::as_str) {
         Some(why) => Err(Failure::Failed(why.to_owned())),
         None => Ok(answer),

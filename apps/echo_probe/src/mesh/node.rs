@@ -4,25 +4,36 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::Ordering,
         mpsc::{SyncSender, sync_channel},
     },
     thread,
+    time::Instant,
 };
 
-use ::mesh::{News, Outcome, presence::Offering, relay::RELAY_PATH};
+use ::mesh::{News, Outcome, Trust, presence::Offering, relay::RELAY_PATH};
 use durable::Mode;
 use echo_core::Mint;
-use mesh_daemon::{Ask, Daemon};
-use mesh_link::TurnServer;
+use mesh_daemon::{Ask, Daemon, FileOptions};
+use mesh_link::{MAX_GATEWAYS, TurnServer};
 use observability::Collector;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
-use trust::Envelope;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use trust::{Envelope, KeyPair};
 use zeroize::Zeroizing;
 
-use super::{Mesh, Needs, SOCKET, line::Line};
-use crate::failure::Failure;
+use super::{Mesh, Needs, SOCKET, Shared, Standing, line::Line};
+use crate::{
+    backoff::{self, Backoff},
+    care::MAX_VERSIONS,
+    failure::Failure,
+    home::{self, Identity},
+    notice::{Notices, TRUST},
+    pin::{CHAIN, Pin},
+};
 
 /// News of trust that waits for the worker.
 const MAX_NEWS: usize = 64;
@@ -35,8 +46,135 @@ const MAX_TURN: u64 = 16 * 1024;
 /// The one skill that a device does for others without the platform.
 const DIAGNOSE: &str = "diagnostics.probe";
 
+/// Starts the node in a thread of its own, which ends when it is told to stop; `ends` is dropped then, however it comes.
+pub(crate) fn start(
+    needs: Needs,
+    ends: impl Send + 'static,
+) -> Result<(Arc<Mesh>, thread::JoinHandle<()>), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
+    let (stopping, stop) = watch::channel(false);
+    let (news, learned) = sync_channel(MAX_NEWS);
+    let shared = Shared::new();
+    let mesh = Mesh { shared: Arc::clone(&shared), stopping, news: Mutex::new(learned) };
+    let thread = thread::Builder::new()
+        .name("mesh".to_owned())
+        .spawn(move || {
+            let _ends = ends;
+            runtime.block_on(run(needs, &shared, &news, stop));
+        })
+        .map_err(|e| Failure::Failed(format!("no thread for the mesh: {e}")))?;
+    Ok((Arc::new(mesh), thread))
+}
+
+async fn run(needs: Needs, shared: &Arc<Shared>, news: &SyncSender<News>, stop: watch::Receiver<bool>) {
+    let line = Line { shared: Arc::clone(shared), mint: needs.mint.clone() };
+    let socket = needs.folder.join(SOCKET);
+    let served = async {
+        if let Err(why) =
+            mesh_daemon::serve(&socket, move |question: Value| line.clone().answer(question)).await
+        {
+            tracing::error!(%why, "`echo_probe mesh` cannot ask this node");
+        }
+        std::future::pending::<()>().await;
+    };
+    let lives = live_on(&needs.mint, shared, stop, |stop| {
+        tokio::spawn(life(needs.clone(), Arc::clone(shared), news.clone(), stop))
+    });
+    tokio::select! {
+        () = lives => {}
+        () = served => {}
+    }
+    // A socket that nobody serves would be taken for a program that hangs.
+    let _ = std::fs::remove_file(socket);
+}
+
+/// Begins a life after the other until `stop`: a node that cannot start, ends by itself or breaks down is started anew,
+/// after a pause, or as soon as there are newer papers.
+async fn live_on(
+    mint: &Mint,
+    shared: &Shared,
+    mut stop: watch::Receiver<bool>,
+    mut begin: impl FnMut(watch::Receiver<bool>) -> JoinHandle<Result<(), Failure>>,
+) {
+    let mut backoff = Backoff::default();
+    let mut told = String::new();
+    loop {
+        let since = Instant::now();
+        let ended = begin(stop.clone()).await;
+        if *stop.borrow() {
+            return;
+        }
+        let why = match ended {
+            Ok(Ok(())) => "its sockets broke down, see the log".to_owned(),
+            Ok(Err(why)) => why.to_string(),
+            Err(why) => format!("it broke down ({why})"),
+        };
+        *shared.standing() = Standing::Off(why.clone());
+        if since.elapsed() > backoff::LONGEST {
+            backoff.reset();
+            told.clear();
+        }
+        let pause = backoff.after_failure(None, mint);
+        if why == told {
+            tracing::debug!(why, ?pause, "the mesh does not run");
+        } else {
+            tracing::error!(why, "the mesh does not run: it is tried again by itself");
+            told = why;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shared.newer.notified() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// One life of the node.
+async fn life(
+    needs: Needs,
+    shared: Arc<Shared>,
+    news: SyncSender<News>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let (folder, key, mint) = (needs.folder.clone(), needs.key.clone(), needs.mint.clone());
+    let (daemon, asks, node) = Daemon::start(options(needs)?, stop).await.map_err(Failure::of)?;
+    *shared.standing() = Standing::Runs(daemon.clone());
+    catch_up(&daemon, &folder, &key, &mint).await?;
+    let hands = Hands { folder, daemon, shared, news, mint };
+    tokio::select! {
+        () = node => {}
+        () = hands.work(asks) => {}
+    }
+    Ok(())
+}
+
+/// Hands on what the worker fetched while the node started, which went to the home alone: first whom to believe, then the
+/// certificate, which may be by a newer issuer.
+async fn catch_up(daemon: &Daemon, folder: &Path, key: &KeyPair, mint: &Mint) -> Result<(), Failure> {
+    let (identity, trust) = papers(folder)?;
+    let versions = trust.chain().versions();
+    let newest = versions[versions.len().saturating_sub(MAX_VERSIONS)..].to_vec();
+    daemon.trust(News::Registry(newest)).await;
+    daemon.trust(News::Notices(trust.notices().map(|(_, notice)| notice.clone()).collect())).await;
+    if let Ok(manifest) = ::mesh::own_manifest(&identity.manifest, key, &trust, mint.now()) {
+        daemon.certificate(manifest, identity.manifest).await;
+    }
+    Ok(())
+}
+
+/// What the device shows and believes, as it stands in its home now.
+fn papers(folder: &Path) -> Result<(Identity, Trust), Failure> {
+    let identity = home::identity(folder)?
+        .ok_or_else(|| Failure::Failed(format!("{} holds no enrolled device", folder.display())))?;
+    let pin = Pin::load(folder.join(CHAIN), identity.root)?;
+    let notices = Notices::load(folder.join(TRUST))?;
+    let trust = Trust::new(pin.chain().clone(), identity.root, revocations(folder)?, notices.envelopes())
+        .map_err(Failure::of)?;
+    Ok((identity, trust))
+}
+
 /// The list of revoked nodes that was kept.
-pub(crate) fn revocations(folder: &Path) -> Result<Option<Envelope>, Failure> {
+fn revocations(folder: &Path) -> Result<Option<Envelope>, Failure> {
     let path = folder.join(REVOCATIONS);
     let Some(bytes) = durable::read(&path, MAX_REVOCATIONS).map_err(Failure::of)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|e| {
@@ -47,68 +185,20 @@ pub(crate) fn revocations(folder: &Path) -> Result<Option<Envelope>, Failure> {
     })
 }
 
-/// Starts the node in a thread of its own.
-pub(crate) fn start(needs: Needs) -> Result<(Arc<Mesh>, thread::JoinHandle<()>), Failure> {
-    let (started, wait) = sync_channel(1);
-    let thread = thread::Builder::new()
-        .name("mesh".to_owned())
-        .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            match runtime {
-                Ok(runtime) => runtime.block_on(run(needs, &started)),
-                Err(why) => drop(started.send(Err(Failure::Failed(format!("the mesh cannot start: {why}"))))),
-            }
-        })
-        .map_err(|e| Failure::Failed(format!("no thread for the mesh: {e}")))?;
-    let mesh = wait.recv().map_err(|_| Failure::Failed("the mesh ended before it began".to_owned()))??;
-    Ok((mesh, thread))
-}
-
-async fn run(needs: Needs, started: &SyncSender<Result<Arc<Mesh>, Failure>>) {
-    let (stopping, stop) = watch::channel(false);
-    let (news, learned) = sync_channel(MAX_NEWS);
-    let kept = Arc::new(AtomicU64::new(0));
-    let (folder, mint) = (needs.folder.clone(), needs.mint.clone());
-    let (daemon, asks, node) = match options(needs) {
-        Ok(options) => match Daemon::start(options, stop.clone()).await {
-            Ok(parts) => parts,
-            Err(why) => return drop(started.send(Err(Failure::of(why)))),
-        },
-        Err(why) => return drop(started.send(Err(why))),
-    };
-    let mesh = Mesh { daemon: daemon.clone(), stopping, kept: kept.clone(), news: Mutex::new(learned) };
-    if started.send(Ok(Arc::new(mesh))).is_err() {
-        return;
-    }
-    let line = Line { daemon: daemon.clone(), mint: mint.clone() };
-    let socket = folder.join(SOCKET);
-    let served = async {
-        if let Err(why) =
-            mesh_daemon::serve(&socket, move |question: Value| line.clone().answer(question)).await
-        {
-            tracing::error!(%why, "`echo_probe mesh` cannot ask this node");
-        }
-        std::future::pending::<()>().await;
-    };
-    let hands = Hands { folder, daemon, kept, news, mint };
-    tokio::select! {
-        () = node => {}
-        () = hands.work(asks) => {}
-        () = served => {}
-    }
-    // A socket that nobody serves would be taken for a program that hangs.
-    let _ = std::fs::remove_file(socket);
-}
-
 fn options(needs: Needs) -> Result<mesh_daemon::Options, Failure> {
-    let Needs { folder, identity, key, trust, mint, options } = needs;
+    let Needs { folder, key, mint, options } = needs;
+    let (identity, trust) = papers(&folder)?;
     let now = mint.now();
-    let registry = trust.registry(now).map_err(Failure::of)?;
-    let manifest = trust::NodeManifest::verify(&identity.manifest, &registry, now)
-        .map_err(|e| Failure::Refused(e.to_string()))?;
-    drop(registry);
-    let mut link =
-        mesh_link::Config::new(key, manifest, identity.manifest, Arc::new(RwLock::new(trust)), mint);
+    if let Err(why) = trust.registry(now) {
+        tracing::warn!(%why, "the mesh starts all the same: neighbours may know a newer trust registry");
+    }
+    let manifest = ::mesh::own_manifest(&identity.manifest, &key, &trust, now).map_err(|why| {
+        Failure::Refused(format!(
+            "this device's own manifest does not count ({why}), and the platform has to give the next one"
+        ))
+    })?;
+    let trust = Arc::new(RwLock::new(trust));
+    let mut link = mesh_link::Config::new(key, manifest, identity.manifest, trust, mint);
     if let Some(listen) = options.listen {
         link.http_listen = Some(listen);
         link.bind = std::net::SocketAddr::new(listen.ip(), 0);
@@ -119,10 +209,12 @@ fn options(needs: Needs) -> Result<mesh_daemon::Options, Failure> {
     if let Some(path) = &options.turn_file {
         link.turn = turn_servers(path)?;
     }
-    link.gateways = options.gateway;
-    link.gateways.extend(gateway(&identity.platform));
+    link.gateways = gateways(options.gateway, &identity.platform);
     let offers = vec![Offering { skill: DIAGNOSE.to_owned(), sku: None, price: None }];
-    Ok(mesh_daemon::Options { book: folder.join("mesh").join("book"), offers, peers: options.peer, link })
+    let mesh = folder.join("mesh");
+    let (book, witnessed) = (mesh.join("book"), mesh.join("witnessed"));
+    let files = FileOptions { folder: mesh, inbox: options.inbox.unwrap_or_default() };
+    Ok(mesh_daemon::Options { book, witnessed, files, offers, peers: options.peer, link })
 }
 
 fn turn_servers(path: &Path) -> Result<Vec<TurnServer>, Failure> {
@@ -131,18 +223,26 @@ fn turn_servers(path: &Path) -> Result<Vec<TurnServer>, Failure> {
     TurnServer::list(&bytes).map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))
 }
 
-/// The platform's own gateway.
-fn gateway(platform: &str) -> Option<String> {
-    let base = platform.trim_end_matches('/');
-    let rest = base.strip_prefix("http");
-    rest.map(|rest| format!("ws{rest}{RELAY_PATH}"))
+/// Those that were named, then the platform's own while there is room.
+fn gateways(mut named: Vec<String>, platform: &str) -> Vec<String> {
+    let Some(rest) = platform.trim_end_matches('/').strip_prefix("http") else { return named };
+    let own = format!("ws{rest}{RELAY_PATH}");
+    if named.contains(&own) {
+        return named;
+    }
+    if named.len() < MAX_GATEWAYS {
+        named.push(own);
+    } else {
+        tracing::warn!(%own, "{MAX_GATEWAYS} gateways are named, so the platform's own is not used: name it instead of one");
+    }
+    named
 }
 
 /// What the device does for the mesh.
 struct Hands {
     folder: PathBuf,
     daemon: Daemon,
-    kept: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     news: SyncSender<News>,
     mint: Mint,
 }
@@ -158,8 +258,11 @@ impl Hands {
                         daemon.executed(call, outcome).await;
                     });
                 }
-                Ask::PulsesKept(up_to) => self.kept.store(up_to, Ordering::Release),
+                Ask::PulsesKept(up_to) => self.shared.kept.store(up_to, Ordering::Release),
+                Ask::Papers => self.shared.papers.store(true, Ordering::Release),
                 Ask::Trust(news) => self.learn(news),
+                // It keeps no ledger; a fork stands in the log and in what the doctor says.
+                Ask::Forked(_) | Ask::Prove { .. } | Ask::Cosigned { .. } => {}
                 // Its manifest names neither `pulses` nor `settle`, so nobody sends it any.
                 Ask::Pulses { from, .. } | Ask::Acks { from, .. } | Ask::Settle { from, .. } => {
                     tracing::warn!(%from, "a node takes this device for a platform");
@@ -199,3 +302,6 @@ async fn execute(skill: String, mint: Mint) -> Outcome {
         Err(why) => Outcome::Failed(format!("the diagnosis broke off: {why}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::{
     caller::Caller,
     path::Named,
     problem::Problem,
-    schema::{Digest, Id, Time},
+    schema::{Digest, Exact, Id, Time},
     state::Shared,
 };
 
@@ -30,6 +30,10 @@ pub struct SkillCall {
     pub state: SkillCallState,
     /// Who asked.
     pub asked_by: String,
+    /// By which agent key it was asked; null when by none.
+    pub key: Option<Id>,
+    /// The most that it will be charged, in major units; null when no agent key asked.
+    pub held: Option<Exact>,
     /// When it was let in.
     pub started: Time,
     /// When it ended.

@@ -35,7 +35,7 @@ pub struct AskSkillBody {
     params(("id" = Id, Path, description = "For which case.")), request_body = AskSkillBody,
     responses(
         (status = 201, description = "Called.", body = SkillCall),
-        (status = 402, description = "The customer's plan does not cover the skill.", body = Problem, content_type = "application/problem+json")
+        (status = 402, description = "The customer's plan does not cover the skill, or the agent key may not spend so much (`spend-cap`).", body = Problem, content_type = "application/problem+json")
     )
 )]
 pub(crate) async fn ask_skill(

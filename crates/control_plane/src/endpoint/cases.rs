@@ -125,7 +125,7 @@ pub(crate) async fn list_cases(
     post, path = "/v1/cases", tag = "cases", security(("bearer" = [])), request_body = OpenCaseBody,
     responses(
         (status = 201, description = "Opened and triaged.", body = CaseView),
-        (status = 402, description = "The customer's plan does not cover triage.", body = Problem, content_type = "application/problem+json"),
+        (status = 402, description = "The customer's plan does not cover triage, or the agent key may not spend so much (`spend-cap`).", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such customer or device.", body = Problem, content_type = "application/problem+json")
     )
 )]

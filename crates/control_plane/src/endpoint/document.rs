@@ -84,6 +84,8 @@ pub enum DocumentKind {
     MeshGrant,
     /// Nodes that the mesh lets in no more.
     NodeRevocations,
+    /// What an agent key may do and spend, or that it was revoked.
+    AgentKey,
 }
 
 /// Read a signed document with its inclusion proof.

@@ -28,7 +28,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// One thing that happened: the `data` of an event of the stream.
 #[derive(ToSchema)]
 pub struct Event {
-    /// What it is about: `case`, `device`, `invoice`, `mesh`.
+    /// What it is about: `case`, `device`, `invoice`, `mesh`, `agent_key`.
     pub topic: String,
     /// Which one.
     pub id: String,

@@ -12,7 +12,8 @@ pub struct MeshDoctor {
     pub on: bool,
     /// When this was so.
     pub at: Option<Time>,
-    /// Links, members, refusals and path reports, in the node's own words; null while it does not run.
+    /// Links, members, refusals and path reports, in the node's own words. While it does not run: null, or why it has
+    /// `stopped` by itself.
     pub report: Option<serde_json::Value>,
 }
 

@@ -14,7 +14,8 @@ pub struct Ready {
     /// Since when it runs.
     #[schema(value_type = schema::Time)]
     pub started: echo_core::Timestamp,
-    /// How many witnesses contradict a ledger. What they say stands in the log; the platform works on.
+    /// How many witnesses contradict a ledger, and one more when the mesh has stopped by itself. What is the matter stands in
+    /// the log; the platform works on.
     pub alarms: usize,
 }
 
@@ -35,6 +36,10 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
     for alarm in &health.alarms {
         tracing::error!(alarm, "a witness contradicts a ledger");
     }
+    if let Some(why) = &health.mesh {
+        tracing::error!(why, "the mesh has stopped: start the platform again");
+    }
+    let alarms = health.alarms.len() + usize::from(health.mesh.is_some());
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Ready { ready: health.ready, started: health.started, alarms: health.alarms.len() })
+    json(status, &Ready { ready: health.ready, started: health.started, alarms })
 }

@@ -10,7 +10,7 @@ use crate::{
     endpoint::document::LogName,
     idempotency::{self, Command},
     problem::Problem,
-    schema::Time,
+    schema::{Digest, Time},
     state::Shared,
 };
 
@@ -24,6 +24,59 @@ pub struct Witnesses {
     pub groups: Vec<WitnessGroup>,
     /// The witnesses.
     pub witnesses: Vec<Witness>,
+    /// The nodes of the mesh that cosigned; the quorum knows nothing of them.
+    pub nodes: Vec<NodeWitness>,
+    /// Ledgers that are proven to have two histories: alarms that stay.
+    pub forks: Vec<ForkIncident>,
+}
+
+/// A node of the mesh that cosigned a head.
+#[derive(ToSchema)]
+pub struct NodeWitness {
+    /// Its `did:key`.
+    pub node: String,
+    /// What people call its device.
+    pub name: Option<String>,
+    /// The verifier key of its cosignatures (C2SP tlog-cosignature).
+    pub vkey: String,
+    /// Which ledger.
+    pub log: LogName,
+    /// Entries of the newest head that it cosigned.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// When it did.
+    pub cosigned: Time,
+    /// Its cosignature, as a signature line.
+    pub line: String,
+}
+
+/// A ledger that is proven to have two histories.
+#[derive(ToSchema)]
+pub struct ForkIncident {
+    /// Which ledger.
+    pub log: LogName,
+    /// How many entries both heads have.
+    pub size: u64,
+    /// Their two roots.
+    pub roots: Vec<Digest>,
+    /// When it became known here.
+    pub at: Time,
+    /// What proves it.
+    pub proof: ForkProof,
+    /// The id of its attestation in the genesis ledger.
+    pub attestation: Option<String>,
+}
+
+/// Two heads of one size with two roots, both signed by the ledger's key.
+#[derive(ToSchema)]
+pub struct ForkProof {
+    /// The ledger's origin line.
+    pub origin: String,
+    /// One signed head (C2SP tlog-checkpoint).
+    pub note_a: String,
+    /// The other.
+    pub note_b: String,
 }
 
 /// A group of witnesses.

@@ -11,7 +11,16 @@ use crate::{
 
 /// All that must not be seen of a side.
 pub fn secrets(side: &Side) -> Vec<&str> {
-    vec![&side.customer, &side.device.id, &side.case, &side.call, &side.change, &side.invoice, &side.receipt]
+    vec![
+        &side.customer,
+        &side.device.id,
+        &side.case,
+        &side.call,
+        &side.change,
+        &side.invoice,
+        &side.receipt,
+        &side.agent_key,
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +29,7 @@ async fn another_customers_thing_is_not_found() {
     let mut tried = 0;
     for row in ROWS.iter().filter(|row| !matches!(row.of, Of::Nothing | Of::User)) {
         let Who::May(action) = row.who else { panic!("{} names a thing and is for everybody", row.route) };
-        for role in [Role::Customer, Role::Device] {
+        for role in [Role::Customer, Role::Device, Role::Agent] {
             if !access::allowed(role, action) {
                 continue;
             }
@@ -35,29 +44,37 @@ async fn another_customers_thing_is_not_found() {
             tried += 1;
         }
     }
-    assert!(tried >= 14, "only {tried} routes were tried");
+    assert!(tried >= 22, "only {tried} routes were tried");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_list_shows_another_customers_things() {
     let world = World::build().await;
+    for (role, least) in [(Role::Customer, 9), (Role::Agent, 5)] {
+        let full = lists_with_own_things(&world, role).await;
+        assert!(full >= least, "only {full} lists hold the {role}'s own things");
+    }
+}
+
+/// How many lists show something of one's own customer; none may show another's.
+async fn lists_with_own_things(world: &World, role: Role) -> usize {
     let mut full = 0;
     for row in ROWS.iter().filter(|row| row.method() == "GET" && matches!(row.of, Of::Nothing)) {
         let Who::May(action) = row.who else { continue };
         // Streams have tests of their own.
         let stays = ["GET /v1/events", "GET /v1/mesh/ws"].contains(&row.route);
-        if !access::allowed(Role::Customer, action) || stays {
+        if !access::allowed(role, action) || stays {
             continue;
         }
-        let answer = world.house.get(&row.path(""), &world.a.person).await;
+        let answer = world.house.get(&row.path(""), world.token(role)).await;
         assert_eq!(answer.status, 200, "{}", row.route);
         let text = String::from_utf8(answer.body).unwrap();
         for secret in secrets(&world.b) {
-            assert!(!text.contains(secret), "{} shows {secret}", row.route);
+            assert!(!text.contains(secret), "{} shows {secret} to the {role}", row.route);
         }
         full += usize::from(text.contains(&world.a.customer));
     }
-    assert!(full >= 8, "only {full} lists hold the customer's own things");
+    full
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
+mod agent_keys;
 mod ask;
 mod conform;
 mod devices;

@@ -31,6 +31,7 @@ pub enum Of {
     Command,
     Receipt,
     Node,
+    AgentKey,
 }
 
 pub struct Row {
@@ -76,6 +77,14 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/users", May(A::ManageUsers), Of::Nothing, ""),
     row("POST /v1/users", May(A::ManageUsers), Of::Nothing, r#"{"name": "N", "role": "device"}"#),
     row("POST /v1/users/{id}/sign-in-links", May(A::ManageUsers), Of::User, ""),
+    row("GET /v1/agent-keys", May(A::ManageAgentKeys), Of::Nothing, ""),
+    row(
+        "POST /v1/agent-keys",
+        May(A::ManageAgentKeys),
+        Of::Nothing,
+        r#"{"customer": "cus_00000000000000000000000000000000", "name": "N", "skills": ["triage.classify"], "cap": {"minor": 1, "currency": "EUR"}, "days": 1}"#,
+    ),
+    row("POST /v1/agent-keys/{id}/revoke", May(A::ManageAgentKeys), Of::AgentKey, ""),
     row(
         "POST /v1/enrolment-tokens",
         May(A::MintEnrolment),
@@ -105,7 +114,7 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/cases/{id}/grants", May(A::ReadCase), Of::Case, ""),
     row(
         "POST /v1/cases/{id}/grants",
-        May(A::AskSkill),
+        May(A::GrantCalls),
         Of::Case,
         r#"{"holder": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK", "skills": ["diagnostics.probe"], "calls": 1, "hours": 1}"#,
     ),
@@ -202,6 +211,7 @@ impl Row {
             Of::Command => side.command.clone(),
             Of::Receipt => side.receipt.clone(),
             Of::Node => side.device.node(),
+            Of::AgentKey => side.agent_key.clone(),
         }
     }
 
@@ -222,6 +232,7 @@ impl World {
             Role::Technician => &self.technician,
             Role::Customer => &self.a.person,
             Role::Device => &self.a.device.token,
+            Role::Agent => &self.a.agent,
         }
     }
 

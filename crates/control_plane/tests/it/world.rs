@@ -30,6 +30,9 @@ pub struct Side {
     pub invoice: String,
     pub receipt: String,
     pub command: String,
+    /// The id of an agent key that may call every skill, and its secret.
+    pub agent_key: String,
+    pub agent: String,
 }
 
 /// Both.
@@ -212,7 +215,19 @@ impl Side {
             change: String::new(),
             invoice: String::new(),
             command: String::new(),
+            agent_key: String::new(),
+            agent: String::new(),
         };
+        let every = [
+            "triage.classify",
+            "diagnostics.probe",
+            "scanner.posture",
+            "remediation.plan",
+            "advisory.answer",
+        ];
+        let new = json!({"customer": side.customer, "name": "night shift", "skills": every});
+        let made = house.post("/v1/agent-keys", &house.admin, &new).await.expect(201);
+        (side.agent_key, side.agent) = (text(&made["key"]["id"]), text(&made["secret"]));
         side.fix(house).await;
         side.bill(house).await;
         side

@@ -102,6 +102,7 @@ fn report(me: NodeId, at: Timestamp, nodes: &[MeshNode]) -> Value {
         calling: 0,
         pulses_waiting: false,
         places: 2,
+        witnessing: mesh::witnessing::WitnessingView::default(),
     };
     json!({"at": at, "view": view, "findings": diagnose(&observations), "observations": observations})
 }
@@ -139,5 +140,6 @@ fn peer(node: &MeshNode) -> Peer {
         refused: None,
         reached_over: node.path.next_hop.map(|next| vec![next]),
         path_mtu: None,
+        whereabouts: mesh::doctor::Whereabouts::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
+mod agent_keys;
 mod cancel;
 mod device;
 mod exception;
@@ -12,6 +13,7 @@ mod home;
 mod keys;
 mod mesh;
 mod mesh_calls;
+mod mesh_witness;
 mod mutation;
 mod people;
 mod rotation;

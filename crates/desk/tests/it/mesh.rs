@@ -18,7 +18,7 @@ fn node(device: &Device) -> NodeId {
 }
 
 /// Closes the house, does something with its home, and opens it again.
-async fn meanwhile(house: House, act: impl FnOnce(&std::path::Path)) -> House {
+pub async fn meanwhile(house: House, act: impl FnOnce(&std::path::Path)) -> House {
     house.desk.close().await.unwrap();
     let House { folder, desk, operator } = house;
     drop(desk);

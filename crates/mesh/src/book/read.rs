@@ -22,6 +22,8 @@ pub(super) struct Known {
     charged: bool,
     /// What it takes on disk, more or less.
     pub(super) bytes: usize,
+    /// Whether the entry is on the disk as it is here, but for what the platform settled.
+    pub(super) durable: bool,
 }
 
 impl Known {
@@ -33,6 +35,7 @@ impl Known {
             return Err(CALL.contradiction("it is kept under another name"));
         }
         let mut known = Self::of(entry, &call, paid_by);
+        known.durable = true;
         if let Some(answer) = known.entry.answer.take() {
             let _: AnswerDoc = ANSWER.claimed(&answer)?;
             let settled = known.entry.settled;
@@ -46,8 +49,17 @@ impl Known {
     pub(super) fn of(entry: Entry, call: &CallDoc, grant: Grant) -> Self {
         let input = value_digest(&call.input);
         let call = CallDoc { key: call.key.clone(), skill: call.skill.clone(), input: Value::Null, ..*call };
-        let mut known =
-            Self { entry, call, input, grant, answered_at: None, brought: None, charged: false, bytes: 0 };
+        let mut known = Self {
+            entry,
+            call,
+            input,
+            grant,
+            answered_at: None,
+            brought: None,
+            charged: false,
+            bytes: 0,
+            durable: false,
+        };
         known.measure();
         known
     }

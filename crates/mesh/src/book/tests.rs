@@ -50,7 +50,9 @@ impl Two {
 
     fn executed(&mut self, call: &Envelope) -> Entry {
         assert!(matches!(self.receive(call), Received::Execute { .. }));
-        self.book.executed(&digest_of(call), done(), now()).unwrap()
+        let entry = self.book.executed(&digest_of(call), done(), now()).unwrap();
+        assert_eq!(self.book.kept(&entry.call), Some((self.a.id(), entry.answer.clone().unwrap())));
+        entry
     }
 
     /// Why a call is refused, in the words of both sides.
@@ -78,9 +80,28 @@ fn work_is_done_once_and_answered_as_often_as_asked() {
     let entry = two.book.executed(&keep.call, done(), now()).unwrap();
     let answer = entry.answer.unwrap();
     assert_eq!(two.book.executed(&keep.call, done(), now()), None, "it ends once");
+    assert_eq!(two.receive(&call), Received::UnderWay, "the answer is not on the disk yet");
+    assert_eq!(two.book.settle_due(now()), None);
+    assert_eq!(two.book.kept(&keep.call), Some((two.a.id(), answer.clone())));
+    assert_eq!(two.book.kept(&keep.call), None, "it goes out once");
     assert_eq!(two.receive(&call), Received::Known(Box::new(answer.clone())));
     let later = two.call(|c| c.made = at("2027-05-11"));
     assert_eq!(two.receive(&later), Received::Known(Box::new(answer)), "the same work, asked for anew");
+}
+
+#[test]
+fn what_cannot_be_written_down_is_refused_not_begun_and_may_be_asked_again() {
+    let mut two = two();
+    let call = two.call(|_| {});
+    let name = digest_of(&call);
+    assert!(matches!(two.receive(&call), Received::Execute { .. }));
+    let (to, answer) = two.book.lost(&name, "no space left", now()).unwrap();
+    let answer = AnswerDoc::verify(&answer).unwrap();
+    assert!(matches!(&answer.reply, Reply::Refused(why) if why.contains("no space left")), "{answer:?}");
+    assert_eq!((to, answer.receipt, two.book.size()), (two.a.id(), None, (0, 0)));
+    assert_eq!(two.book.executed(&name, done(), now()), None);
+    two.executed(&call);
+    assert_eq!(two.book.lost(&name, "no space left", now()), None, "what was answered is not given up");
 }
 
 #[test]
@@ -247,6 +268,7 @@ fn what_was_under_way_at_a_crash_failed_is_not_charged_and_not_run_again() {
     let answer = AnswerDoc::verify(changed[0].answer.as_ref().unwrap()).unwrap();
     assert!(matches!(&answer.reply, Reply::Failed(why) if why.starts_with("interrupted")), "{answer:?}");
     assert_eq!(answer.receipt, None);
+    assert!(two.book.kept(&changed[0].call).is_some());
     assert_eq!(two.receive(&call), Received::Known(Box::new(changed[0].answer.clone().unwrap())));
     assert_eq!((two.book.unsettled(), two.book.settle_due(now())), (0, None));
 }
@@ -324,6 +346,7 @@ fn one_message_brings_no_more_than_it_holds() {
         two.receive(&call);
         let large = Outcome::Done(json!("y".repeat(20_000)));
         two.book.executed(&digest_of(&call), large, now()).unwrap();
+        two.book.kept(&digest_of(&call)).unwrap();
     }
     let Some(body @ Body::Settle { .. }) = two.book.settle_due(now()) else { panic!() };
     let Body::Settle { calls, .. } = &body else { unreachable!() };
@@ -340,6 +363,7 @@ fn the_largest_call_and_answer_fit_one_message_that_settles_them() {
     two.receive(&call);
     let large = Outcome::Done(json!("y".repeat(crate::MAX_OUTPUT_BYTES - 2)));
     let entry = two.book.executed(&digest_of(&call), large, now()).unwrap();
+    two.book.kept(&entry.call).unwrap();
     assert!(AnswerDoc::verify(entry.answer.as_ref().unwrap()).unwrap().receipt.is_some());
     assert!(two.book.settle_due(now()).is_some());
 }
@@ -391,6 +415,7 @@ proptest! {
                 },
                 1 => if let Some(entry) = two.book.executed(&name, done(), now()) {
                     disk.insert(name, entry);
+                    two.book.kept(&name);
                 },
                 2 => {
                     two.book.settle_again();

@@ -53,7 +53,8 @@ impl Two {
         let trust = self.house.trust();
         match self.book.receive((&call, &manifest, &grant), &trust, &self.b.manifest, at) {
             Received::Execute { keep, .. } => {
-                self.book.executed(&keep.call, outcome, at).unwrap().answer.unwrap()
+                self.book.executed(&keep.call, outcome, at).unwrap();
+                self.book.kept(&keep.call).unwrap().1
             }
             Received::Known(answer) | Received::Refused { answer, .. } => *answer,
             other => panic!("{other:?}"),

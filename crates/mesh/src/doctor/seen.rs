@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use echo_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{GOODBYE, Whereabouts};
 use crate::NodeId;
 
 /// One network interface.
@@ -153,6 +154,18 @@ pub struct Peer {
     pub reached_over: Option<Vec<NodeId>>,
     /// The largest datagram that came through, in bytes; none when it was not measured.
     pub path_mtu: Option<u32>,
+    /// The addresses it was reached at.
+    #[serde(default)]
+    pub whereabouts: Whereabouts,
+}
+
+impl Peer {
+    /// An attempt that the peer did not answer ended so. What it said when it left stays: silence follows from it.
+    pub fn unanswered(&mut self, why: &str) {
+        if !self.last_error.as_ref().is_some_and(|said| said.contains(GOODBYE)) {
+            self.last_error = Some(why.to_owned());
+        }
+    }
 }
 
 /// Everything that was seen.

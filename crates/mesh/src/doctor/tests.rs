@@ -21,6 +21,7 @@ fn peer(path: Path) -> Peer {
         refused: None,
         reached_over: None,
         path_mtu: None,
+        whereabouts: Whereabouts::default(),
     }
 }
 
@@ -121,6 +122,20 @@ fn clocks_and_small_packets_are_noted_beside_the_path() {
 }
 
 #[test]
+fn a_machine_with_another_address_is_told_while_it_is_reached() {
+    let mut moved = peer(Path::Direct);
+    moved.whereabouts = Whereabouts {
+        at: Some("10.0.1.2".parse().unwrap()),
+        before: Some(("10.0.0.2".parse().unwrap(), "2027-01-01T00:00:00.5Z".parse().unwrap())),
+    };
+    let findings = diagnose(&seen(vec![moved.clone()]));
+    assert_eq!(findings.iter().map(|f| f.cause).collect::<Vec<_>>(), [Cause::Direct, Cause::Moved]);
+    assert_eq!(findings[1].because, "it was at 10.0.0.2, and is at 10.0.1.2 since 2027-01-01T00:00:00Z");
+    moved.path = Path::None;
+    assert_eq!(causes(&seen(vec![moved])), [Cause::Silent]);
+}
+
+#[test]
 fn others_on_the_way_are_named() {
     let mut over = peer(Path::None);
     over.reached_over = Some(vec![node(3)]);
@@ -150,4 +165,8 @@ fn a_node_that_left_and_a_program_that_does_not_run_are_told_from_a_dead_cable()
     assert_eq!(with("it said goodbye: it is shutting down"), [Cause::Gone]);
     assert_eq!(with("10.0.0.2:7000: Connection refused (os error 111)"), [Cause::NotRunning]);
     assert_eq!(with("nothing was heard on any path for 15 s"), [Cause::Silent]);
+    let mut gone = peer(Path::None);
+    gone.last_error = Some("it said goodbye: it is shutting down".to_owned());
+    gone.unanswered("the node is not connected to this gateway now");
+    assert_eq!(causes(&seen(vec![gone])), [Cause::Gone], "silence follows from that");
 }

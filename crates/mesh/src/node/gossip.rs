@@ -43,6 +43,15 @@ impl Node {
         }
     }
 
+    /// The rooms in which this node and a neighbour of `realm` meet.
+    pub(super) fn rooms_with(&self, realm: &Realm) -> Vec<RealmTag> {
+        match (&self.realm, realm) {
+            (Realm::Operator, Realm::Operator) => self.rooms.keys().copied().collect(),
+            (Realm::Operator, Realm::Customer(_)) => vec![realm.tag()],
+            (Realm::Customer(_), _) => vec![self.realm.tag()],
+        }
+    }
+
     pub(super) fn presence(&mut self, now: Timestamp, link: Link, from: NodeId, records: &[Envelope]) {
         for envelope in records {
             match self.config.memo.open(envelope) {
@@ -204,13 +213,7 @@ impl Node {
 
     /// Does what rooms want done.
     pub(super) fn tick_rooms(&mut self, now: Timestamp) {
-        let due: Vec<RealmTag> = self
-            .rooms
-            .iter()
-            .filter(|(_, room)| room.deadline() <= now || room.members.has_mail())
-            .map(|(tag, _)| *tag)
-            .collect();
-        for tag in due {
+        for tag in self.rooms.due(now) {
             let Some(room) = self.rooms.get_mut(&tag) else { continue };
             let due = room.tick(now);
             if room.members.changed() {

@@ -1,8 +1,8 @@
 //! Links come, go, and are judged.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use echo_core::Timestamp;
+use echo_core::{Digest, Timestamp};
 use trust::Envelope;
 
 use super::Node;
@@ -11,6 +11,7 @@ use crate::{
     doctor::GOODBYE,
     event::Event,
     neighbours::{MAX_LINKS, MAX_LINKS_OPERATOR, Neighbour},
+    presence::{Present, name},
     room::{after, batches},
     view::{MAX_REFUSALS, RefusalView},
 };
@@ -46,12 +47,14 @@ impl Node {
             self.disconnect(now, *first, "replaced by a newer link");
         }
         let manifest = self.config.memo.manifest(crate::digest_of(certificate), admitted.manifest.clone());
-        let name = manifest.name.clone();
+        let (name, realm) = (manifest.name.clone(), admitted.realm.clone());
         self.neighbours.add(link, Neighbour::new(now, admitted, manifest));
         self.places.linked(now, &node);
         self.places_due = now;
         self.event(Event::Linked { node, name });
         self.greet(now, link);
+        self.witnessing.came(now, node, realm);
+        self.files.linked(now);
         self.routes_changed(now);
     }
 
@@ -63,7 +66,8 @@ impl Node {
         self.room_for(now, &realm);
         let me = self.id;
         let mut messages = Vec::new();
-        for room in self.rooms.values_mut().filter(|room| takes_part(&self.realm, &realm, &room.realm)) {
+        for tag in self.rooms_with(&realm) {
+            let Some(room) = self.rooms.get_mut(&tag) else { continue };
             room.came(now, node);
             if let Some(present) = room.table.get(&me) {
                 messages.extend(batches(&[std::sync::Arc::clone(&present.sealed)]));
@@ -76,19 +80,23 @@ impl Node {
 
     pub(super) fn down(&mut self, now: Timestamp, link: Link, why: &str) {
         let Some((neighbour, last)) = self.neighbours.remove(link) else { return };
+        self.files.unlinked(now, link);
         if last {
             self.places.lost(now, &neighbour.node);
+            self.witnessing.gone(&neighbour.node);
             self.places_due = now;
-            for room in self.rooms.values_mut() {
-                room.greeted.remove(&neighbour.node);
-            }
             self.event(Event::Unlinked { node: neighbour.node, why: why.to_owned() });
-            for room in self.rooms.values_mut() {
-                if takes_part(&self.realm, &neighbour.realm, &room.realm) {
+            for tag in self.rooms_with(&neighbour.realm) {
+                if let Some(room) = self.rooms.get_mut(&tag) {
+                    room.greeted.remove(&neighbour.node);
                     room.republish(now);
                 }
             }
             self.routes_changed(now);
+        } else {
+            // What was said of ledgers on that link may be lost: on the other it is said again.
+            self.witnessing.gone(&neighbour.node);
+            self.witnessing.came(now, neighbour.node, neighbour.realm);
         }
     }
 
@@ -100,13 +108,17 @@ impl Node {
     }
 
     pub(super) fn measured(&mut self, link: Link, rtt_micros: u64, relayed: bool) {
-        if let Some(neighbour) = self.neighbours.get_mut(link) {
-            let better_or_worse = neighbour.relayed != relayed
-                || neighbour.rtt_micros.is_none_or(|before| before.abs_diff(rtt_micros) > before / 2);
-            neighbour.rtt_micros = Some(rtt_micros);
-            neighbour.relayed = relayed;
-            if better_or_worse {
-                self.rooms.values_mut().for_each(crate::room::Room::lose_way);
+        let Some(neighbour) = self.neighbours.get_mut(link) else { return };
+        let better_or_worse = neighbour.relayed != relayed
+            || neighbour.rtt_micros.is_none_or(|before| before.abs_diff(rtt_micros) > before / 2);
+        neighbour.rtt_micros = Some(rtt_micros);
+        neighbour.relayed = relayed;
+        if better_or_worse {
+            let realm = neighbour.realm.clone();
+            for tag in self.rooms_with(&realm) {
+                if let Some(room) = self.rooms.get_mut(&tag) {
+                    room.lose_way();
+                }
             }
         }
     }
@@ -121,18 +133,23 @@ impl Node {
     ) {
         let Some(neighbour) = self.neighbours.get_mut(link) else { return };
         let node = neighbour.node;
-        if !neighbour.may_send(now, stream, bytes.len()) {
-            self.disconnect(now, link, "it sends more than it may: see the bounds in the documentation");
-            self.shun(now, node);
-            return self.event(Event::Flooded { node });
+        if !neighbour.may_send(now, stream, binary, bytes.len()) {
+            return self.flooded(now, link, node);
         }
         match Wire::decode(stream, binary, bytes) {
             Ok(Wire::Message(message)) => self.message(now, link, node, message),
             Ok(Wire::Membership(membership)) => self.membership(now, link, membership),
-            // Nothing in here is sent in chunks yet; a shell that sends files reads them before they get here.
-            Ok(Wire::Chunk(_)) => {}
+            Ok(Wire::File(say)) => self.files.said(now, link, node, say),
+            Ok(Wire::Chunk(chunk)) => self.piece(now, link, node, &chunk),
             Err(error) => self.fault(now, link, &error.to_string()),
         }
+    }
+
+    /// A neighbour sends more than it may.
+    pub(super) fn flooded(&mut self, now: Timestamp, link: Link, node: NodeId) {
+        self.disconnect(now, link, "it sends more than it may: see the bounds in the documentation");
+        self.shun(now, node);
+        self.event(Event::Flooded { node });
     }
 
     fn message(&mut self, now: Timestamp, link: Link, from: NodeId, message: Message) {
@@ -151,6 +168,7 @@ impl Node {
                 self.disconnect(now, link, &format!("{GOODBYE}: {reason}"));
             }
             Message::Routed(routed) => self.routed(now, link, *routed),
+            Message::Witness(word) => self.witness_word(now, from, *word),
         }
     }
 
@@ -177,7 +195,7 @@ impl Node {
     }
 
     /// A neighbour behaved badly: it may come again in a minute.
-    fn shun(&mut self, now: Timestamp, node: NodeId) {
+    pub(super) fn shun(&mut self, now: Timestamp, node: NodeId) {
         self.places.refused(now, &node);
         self.shunned.retain(|_, until| now < *until);
         if self.shunned.len() < MAX_SHUNNED {
@@ -233,8 +251,12 @@ impl Node {
     pub(super) fn judge(&mut self, now: Timestamp) {
         let links: Vec<(Link, NodeId, Envelope)> =
             self.neighbours.iter().map(|(link, n)| (link, n.node, n.certificate.clone())).collect();
+        // A node's certificate stands on its link and in its records: each is verified once.
+        let mut judged: HashMap<Digest, Option<Refusal>> = HashMap::new();
         for (link, node, certificate) in links {
-            if let Err(refusal) = admit(&certificate, &self.trust, &self.me.manifest, now) {
+            let refusal = admit(&certificate, &self.trust, &self.me.manifest, now).err();
+            judged.insert(name(&certificate), refusal.clone());
+            if let Some(refusal) = refusal {
                 self.disconnect(now, link, &refusal.to_string());
                 self.places.refused(now, &node);
                 self.refuse(now, node.to_string(), &refusal);
@@ -242,9 +264,11 @@ impl Node {
         }
         let (trust, mine, me) = (&self.trust, &self.me.manifest, self.id);
         for room in self.rooms.values_mut() {
-            let wrong = |present: &crate::presence::Present| {
-                let record = &present.sealed.record;
-                record.node != me && admit(&record.certificate, trust, mine, now).is_err()
+            let wrong = |present: &Present| {
+                let (record, certificate) = (&present.sealed.record, present.sealed.certificate);
+                let refusal = judged.entry(certificate);
+                let refusal = refusal.or_insert_with(|| admit(&record.certificate, trust, mine, now).err());
+                record.node != me && refusal.is_some()
             };
             for node in room.table.sweep(now, wrong) {
                 room.members.expel(now, &node);

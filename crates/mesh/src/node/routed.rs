@@ -37,14 +37,14 @@ impl Node {
         if routed.from == self.id {
             return;
         }
-        let common = |room: &&RealmTag| {
-            let room = &self.rooms[*room];
+        let common = |tag: &RealmTag| {
+            let Some(room) = self.rooms.get(tag) else { return false };
             let known =
                 |node: &NodeId| *node == self.id || *node == came_from || room.table.get(node).is_some();
             known(&routed.from) && known(&routed.to) && takes_part(&self.realm, &realm, &room.realm)
         };
         // Whoever is not known yet, or not to be met by the other, has no way through here.
-        let Some(tag) = self.rooms.keys().find(common).copied() else { return };
+        let Some(tag) = self.rooms_with(&realm).into_iter().find(common) else { return };
         if routed.to == self.id {
             self.deliver(now, routed.from, routed.body);
         } else {
@@ -135,8 +135,9 @@ impl Node {
         match received {
             Received::Execute { keep, call, caller } => {
                 let name = keep.call;
+                let work = Output::Execute { call: name, skill: call.skill, input: call.input, caller };
+                self.services.resting.insert(name, work);
                 self.out(Output::Keep(keep));
-                self.out(Output::Execute { call: name, skill: call.skill, input: call.input, caller });
             }
             Received::Known(answer) => {
                 // To whoever made the call, not to whoever brought it again.

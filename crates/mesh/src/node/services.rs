@@ -64,6 +64,8 @@ impl Given {
 /// What waits for others.
 pub(super) struct Services {
     pub(super) book: Book,
+    /// The work whose calls are not on the disk yet; each stands in the book.
+    pub(super) resting: BTreeMap<Digest, Output>,
     pub(super) calls: Calls,
     pub(super) acks: Acks,
     pub(super) sender: telemetry::Sender,
@@ -96,13 +98,29 @@ impl Node {
     }
 
     pub(super) fn executed(&mut self, now: Timestamp, call: &Digest, outcome: Outcome) {
-        let Some(entry) = self.services.book.executed(call, outcome, now) else { return };
-        let (caller, answer) = (self.services.book.caller(call), entry.answer.clone());
-        self.out(Output::Keep(Box::new(entry)));
-        if let (Some(caller), Some(answer)) = (caller, answer) {
+        if let Some(entry) = self.services.book.executed(call, outcome, now) {
+            self.out(Output::Keep(Box::new(entry)));
+        }
+    }
+
+    /// An entry of the book is on the disk: now the work may begin, or the answer go out.
+    pub(super) fn entry_kept(&mut self, now: Timestamp, call: &Digest) {
+        let answered = self.services.book.kept(call);
+        if let Some(work) = self.services.resting.remove(call) {
+            self.out(work);
+        }
+        if let Some((caller, answer)) = answered {
+            self.send_to(caller, Body::Answer { answer });
+            self.services.due = now;
+        }
+    }
+
+    /// An entry of the book cannot be written: its work is not begun.
+    pub(super) fn entry_lost(&mut self, now: Timestamp, call: &Digest, why: &str) {
+        self.services.resting.remove(call);
+        if let Some((caller, answer)) = self.services.book.lost(call, why, now) {
             self.send_to(caller, Body::Answer { answer });
         }
-        self.services.due = now;
     }
 
     pub(super) fn own_pulses(&mut self, now: Timestamp, batch: Envelope, up_to: u64) {

@@ -31,6 +31,7 @@ impl Node {
             calling: self.services.calls.under_way(),
             pulses_waiting: self.services.sender.waiting().is_some(),
             places: self.places.len(),
+            witnessing: self.witnessing.view(),
         }
     }
 

@@ -1,3 +1,4 @@
+mod files;
 mod looking;
 mod told;
 
@@ -21,10 +22,13 @@ struct Row {
     nodes: Vec<Node>,
     now: Timestamp,
     cut: BTreeSet<usize>,
+    /// Whose disks are full.
+    full: BTreeSet<usize>,
     executed: usize,
     ended: Vec<Result<serde_json::Value, String>>,
     settled: Vec<Envelope>,
     events: Vec<Event>,
+    jobs: Vec<(usize, crate::bulk::FileJob)>,
     shut: Vec<String>,
     tried: Vec<(usize, crate::Sighting)>,
 }
@@ -44,10 +48,12 @@ impl Row {
             nodes,
             now: at("2027-05-10"),
             cut: BTreeSet::new(),
+            full: BTreeSet::new(),
             executed: 0,
             ended: Vec::new(),
             settled: Vec::new(),
             events: Vec::new(),
+            jobs: Vec::new(),
             shut: Vec::new(),
             tried: Vec::new(),
         };
@@ -88,6 +94,13 @@ impl Row {
                 inputs.push_back((to, Input::Down { link: link(to, nth), why: reason.clone() }));
                 self.shut.push(reason);
             }
+            Output::Keep(entry) => {
+                let call = entry.call;
+                let lost = self.full.contains(&nth) && entry.answer.is_none();
+                let why = "no space left".to_owned();
+                let said = if lost { Input::EntryLost { call, why } } else { Input::EntryKept(call) };
+                inputs.push_back((nth, said));
+            }
             Output::Execute { call, .. } => {
                 self.executed += 1;
                 inputs.push_back((nth, Input::Executed { call, outcome: Outcome::Done(json!(42)) }));
@@ -104,6 +117,7 @@ impl Row {
                 inputs.push_back((nth, Input::Settled { from, calls: names }));
             }
             Output::Event(event) => self.events.push(event),
+            Output::File(job) => self.jobs.push((nth, job)),
             Output::Connect(sighting) => self.tried.push((nth, sighting)),
             _ => {}
         }
@@ -197,6 +211,28 @@ fn a_call_goes_over_others_is_done_once_and_settled_once() {
     assert_eq!(row.settled.len(), 1);
     let now = row.now;
     assert_eq!(row.nodes[2].view(now).unsettled, 0);
+}
+
+#[test]
+fn a_node_whose_disk_is_full_refuses_calls_and_does_all_else() {
+    let mut row = Row::of(&[Some(1), Some(1), Some(1)]);
+    row.pass(15);
+    row.full.insert(1);
+    let (full, far) = (row.nodes[1].id(), row.nodes[2].id());
+    row.call(0, Target::Node(full));
+    row.pass(1);
+    let Err(why) = row.ended.remove(0) else { panic!("it was done") };
+    assert!(why.contains("no space left") && row.executed == 0, "{why}");
+    assert_eq!((row.nodes[1].services.book.size().0, row.reach()), (0, vec![2, 2, 2]));
+    row.call(0, Target::Node(far));
+    row.pass(1);
+    assert_eq!(row.ended, vec![Ok(json!(42))], "it carries what others say to one another");
+    row.full.clear();
+    row.ended.clear();
+    row.pass(1);
+    row.call(0, Target::Node(full));
+    row.pass(1);
+    assert_eq!((row.ended.clone(), row.executed), (vec![Ok(json!(42))], 2));
 }
 
 #[test]

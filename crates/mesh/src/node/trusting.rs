@@ -1,10 +1,19 @@
 //! News of trust comes in, and everybody is judged by it.
 
+use std::collections::BTreeMap;
+
 use echo_core::Timestamp;
+use rand::seq::SliceRandom as _;
 use trust::Envelope;
 
 use super::{Node, own_manifest};
-use crate::{Link, Message, News, NewsError, NodeId, Output, digest_of, event::Event};
+use crate::{Hello, Link, Message, News, NewsError, NodeId, Output, Realm, digest_of, event::Event};
+
+/// To how many neighbours of one realm news goes at once. A node of the operator has thousands, and a list of revoked
+/// nodes may be large.
+const TOLD_AT_ONCE: usize = 8;
+/// The most neighbours that are told later, each time that [`super::CARE`] is taken: those whom nobody else told.
+const MAX_TOLD_LATER: usize = 256;
 
 impl Node {
     /// A neighbour brings news.
@@ -43,21 +52,7 @@ impl Node {
             }
         }
         self.judge(now);
-        // To each what it lacks, by what it said last; from then on it has that.
-        let hello = self.trust.hello(now);
-        let links: Vec<Link> = self.neighbours.iter().map(|(link, _)| link).collect();
-        for link in links {
-            let Some(neighbour) = self.neighbours.get_mut(link) else { continue };
-            let Some(theirs) = neighbour.hello.replace(hello.clone()) else {
-                // It has not greeted yet, and is told when it does.
-                neighbour.hello = None;
-                continue;
-            };
-            for message in self.trust.for_neighbour(&theirs) {
-                self.say(link, &message);
-            }
-            self.say(link, &Message::Hello(hello.clone()));
-        }
+        self.tell_learned(now);
         self.places.hope(now);
         self.places_due = now;
         // Who was refused by the old registry may be welcome now.
@@ -65,6 +60,48 @@ impl Node {
             self.ask_somebody(tag);
         }
         self.routes_changed(now);
+    }
+
+    /// Some neighbours of each realm get what they lack, and tell the others, who all hear by a greeting that there is
+    /// something. Who has not greeted yet is told when it does.
+    fn tell_learned(&mut self, now: Timestamp) {
+        let hello = self.trust.hello(now);
+        let greeted = self.neighbours.iter().filter(|(_, neighbour)| neighbour.hello.is_some());
+        let mut links: Vec<(Link, Realm)> = greeted.map(|(link, n)| (link, n.realm.clone())).collect();
+        links.shuffle(&mut self.rng);
+        let mut told: BTreeMap<Realm, usize> = BTreeMap::new();
+        for (link, realm) in links {
+            let told = told.entry(realm).or_default();
+            if *told < TOLD_AT_ONCE {
+                *told += 1;
+                self.bring_up_to_date(link, &hello);
+            }
+            self.say(link, &Message::Hello(hello.clone()));
+        }
+    }
+
+    /// Neighbours that nobody told get what they lack.
+    pub(super) fn tell_those_behind(&mut self, now: Timestamp) {
+        let hello = self.trust.hello(now);
+        let behind = |theirs: &Hello| {
+            theirs.registry < hello.registry
+                || theirs.revocations < hello.revocations
+                || theirs.notices != hello.notices
+        };
+        let links = self.neighbours.iter().filter(|(_, n)| n.hello.as_ref().is_some_and(behind));
+        let links: Vec<Link> = links.map(|(link, _)| link).take(MAX_TOLD_LATER).collect();
+        for link in links {
+            self.bring_up_to_date(link, &hello);
+        }
+    }
+
+    /// A neighbour gets what it lacks by what it said last; from then on it has that.
+    fn bring_up_to_date(&mut self, link: Link, hello: &Hello) {
+        let Some(neighbour) = self.neighbours.get_mut(link) else { return };
+        let Some(theirs) = neighbour.hello.replace(hello.clone()) else { return };
+        for message in self.trust.for_neighbour(&theirs) {
+            self.say(link, &message);
+        }
     }
 
     /// This node has a new certificate: it is told to everybody.
@@ -76,6 +113,9 @@ impl Node {
                 self.me.manifest = manifest.clone();
                 self.manifest = std::sync::Arc::new(manifest);
                 self.fill_offers();
+                // Who refused the old one may take the new one.
+                self.places.hope(now);
+                self.places_due = now;
                 for room in self.rooms.values_mut() {
                     room.republish(now);
                 }

@@ -93,7 +93,7 @@ impl Memo {
 }
 
 /// The digest of all that an envelope holds.
-fn name(envelope: &Envelope) -> Digest {
+pub(crate) fn name(envelope: &Envelope) -> Digest {
     let mut bytes = Vec::with_capacity(envelope.payload.len() + 300);
     let mut add = |part: &str| {
         bytes.extend((part.len() as u64).to_be_bytes());

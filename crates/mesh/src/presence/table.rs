@@ -111,7 +111,7 @@ impl Table {
     }
 
     /// Ends the records whose time has come, and those that `wrong` picks; who they were of.
-    pub(crate) fn sweep(&mut self, now: Timestamp, wrong: impl Fn(&Present) -> bool) -> Vec<NodeId> {
+    pub(crate) fn sweep(&mut self, now: Timestamp, mut wrong: impl FnMut(&Present) -> bool) -> Vec<NodeId> {
         let gone: Vec<NodeId> = self
             .nodes
             .iter()

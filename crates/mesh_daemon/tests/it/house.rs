@@ -2,22 +2,28 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, RwLock},
     time::Duration,
 };
 
 use echo_core::{CaseId, CustomerId, Mint, Money, Timestamp};
+use ed25519_dalek::SigningKey;
+use ledger::Log;
 use mesh::{Grant, GrantedSkill, NodeId, Trust};
-use mesh_daemon::{Ask, Daemon, DaemonError, Options};
+use mesh_daemon::{Ask, Daemon, DaemonError, FileOptions, Options, Size};
 use tempfile::TempDir;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
 use trust::{
-    Envelope, KeyPair, KeyRecord, KeyRole, KeyState, NodeManifest, Registry, TrustChain, did::did_key,
-    keystore::KeyAlgorithm,
+    Envelope, KeyPair, KeyRecord, KeyRole, KeyState, LogKey, NodeManifest, Registry, TrustChain,
+    did::did_key, keystore::KeyAlgorithm,
 };
+
+/// The origin line of the operator's ledger.
+const ORIGIN: &str = "echo.test/genesis";
 
 pub fn now() -> Timestamp {
     Mint::system().now()
@@ -84,8 +90,11 @@ impl House {
         let keys: BTreeMap<KeyRole, KeyPair> =
             KeyRole::ALL.into_iter().map(|role| (role, KeyPair::generate(mint.entropy()))).collect();
         let records: Vec<KeyRecord> = keys.iter().map(|(role, key)| record(*role, key)).collect();
-        let registry =
+        let mut registry =
             Registry::founding(&records, time("2026-01-01T00:00:00Z"), time("2066-01-01T00:00:00Z"));
+        let signs = SigningKey::from_bytes(&keys[&KeyRole::GenesisLedger].secret());
+        let vkey = ledger::vkey_of(ORIGIN, &signs.verifying_key());
+        registry.logs.insert("genesis".to_owned(), LogKey { origin: ORIGIN.to_owned(), vkey });
         let chain = TrustChain::create(&registry, &keys[&KeyRole::Root]).unwrap();
         Self { keys, chain, customer: mint.id(), folder: tempfile::tempdir().unwrap() }
     }
@@ -95,7 +104,17 @@ impl House {
     }
 
     pub fn platform(&self) -> Node {
-        self.node("Echo", None, &["pulses", "settle"])
+        self.platform_named("Echo")
+    }
+
+    pub fn platform_named(&self, name: &str) -> Node {
+        self.node(name, None, &["pulses", "settle"])
+    }
+
+    /// The operator's ledger, in a folder of this name: two folders make two histories.
+    pub fn ledger(&self, folder: &str) -> Log {
+        let key = SigningKey::from_bytes(&self.keys[&KeyRole::GenesisLedger].secret());
+        Log::open(&self.folder.path().join("ledgers").join(folder), ORIGIN, key).unwrap()
     }
 
     fn node(&self, name: &str, customer: Option<CustomerId>, capabilities: &[&str]) -> Node {
@@ -146,6 +165,16 @@ impl House {
         grant.sign(&self.keys[&KeyRole::Operator]).unwrap()
     }
 
+    /// The folder of a node's book.
+    pub fn book(&self, node: &Node) -> PathBuf {
+        self.folder.path().join(&node.manifest.name)
+    }
+
+    /// Where its files are.
+    pub fn box_of(&self, node: &Node) -> std::path::PathBuf {
+        self.folder.path().join(format!("{}-files", node.manifest.name))
+    }
+
     pub async fn start(&self, node: &Node, peers: &[String]) -> Running {
         self.try_start(node, peers).await.unwrap()
     }
@@ -160,7 +189,9 @@ impl House {
         (link.bind, link.http_listen) = (loopback, Some(loopback));
         (link.multicast, link.include_loopback) = (false, true);
         let options = Options {
-            book: self.folder.path().join(&node.manifest.name),
+            book: self.book(node),
+            witnessed: self.folder.path().join(format!("{}-witnessed", node.manifest.name)),
+            files: FileOptions { folder: self.box_of(node), inbox: Size(1 << 30) },
             offers: Vec::new(),
             peers: peers.to_vec(),
             link,

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its set-up too")]
 
+mod files;
 mod house;
+mod witness;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use mesh::{CallFailure, NodeId, Outcome, Target};
-use mesh_daemon::{Ask, BookFolder};
+use mesh_daemon::{Ask, BookFolder, Daemon};
 use serde_json::{Value, json};
 
 use crate::house::{House, Running, eventually};
@@ -16,9 +18,18 @@ const KEY: &str = "3d1f0f3c-7e0a-4f5e-9a37-0c6a8f3b1d22";
 const OTHER_KEY: &str = "9b2a6f0e-54c1-4f0e-8a11-7d1c2b3a4f55";
 
 async fn call(from: &Running, to: NodeId, grant: &trust::Envelope, key: &str) -> Result<Value, CallFailure> {
+    call_on(&from.daemon, to, grant, key).await
+}
+
+async fn call_on(
+    daemon: &Daemon,
+    to: NodeId,
+    grant: &trust::Envelope,
+    key: &str,
+) -> Result<Value, CallFailure> {
     let deadline = house::now().saturating_add(jiff::SignedDuration::from_secs(20)).unwrap();
     let target = Target::Node(to);
-    let called = from.daemon.call(
+    let called = daemon.call(
         target,
         "diagnostics.probe".to_owned(),
         json!({}),
@@ -66,6 +77,60 @@ async fn a_call_is_answered_once_and_outlives_a_restart() {
     eventually("bert is back", || again.daemon.report().view.links.len() == 1).await;
     assert_eq!(call(&here, bert_id, &grant, KEY).await.unwrap(), json!({ "number": 1 }));
     assert!(again.asks.try_recv().is_err(), "the book was forgotten at the restart");
+}
+
+/// A folder in which nothing can be written, as on a full disk.
+struct Full(PathBuf);
+
+impl Full {
+    fn make(folder: PathBuf) -> Self {
+        std::fs::rename(&folder, folder.with_extension("away")).unwrap();
+        durable::write(&folder, b"no folder", durable::Mode::Private).unwrap();
+        Self(folder)
+    }
+
+    fn mend(self) {
+        std::fs::remove_file(&self.0).unwrap();
+        std::fs::rename(self.0.with_extension("away"), &self.0).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_calls_holds_answers_back_and_stops_nothing_else() {
+    let house = House::new();
+    let (anna, bert) = (house.device("anna"), house.device("bert"));
+    let mut there = house.start(&bert, &[]).await;
+    let here = house.start(&anna, &[there.place()]).await;
+    let (grant, to) = (house.grant(anna.id()), bert.id());
+    eventually("anna is linked with bert", || !here.daemon.report().view.links.is_empty()).await;
+
+    let full = Full::make(house.book(&bert));
+    let refused = call(&here, to, &grant, KEY).await.unwrap_err();
+    assert!(matches!(&refused, CallFailure::Refused(why) if why.contains("written down")), "{refused}");
+    assert!(there.asks.try_recv().is_err(), "it was begun");
+    full.mend();
+
+    let calling = tokio::spawn({
+        let (daemon, grant) = (here.daemon.clone(), grant.clone());
+        async move { call_on(&daemon, to, &grant, KEY).await }
+    });
+    let Some(Ask::Execute { call, .. }) = there.asks.recv().await else { panic!("it is not begun") };
+    let full = Full::make(house.book(&bert));
+    there.daemon.executed(call, Outcome::Done(json!("done"))).await;
+    let at = there.daemon.report().at;
+    eventually("bert goes on", || there.daemon.report().at > at).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!calling.is_finished(), "the answer went out before it was written down");
+    full.mend();
+    assert_eq!(calling.await.unwrap().unwrap(), json!("done"));
+
+    let _full = Full::make(house.book(&bert));
+    let calling = tokio::spawn({
+        let daemon = here.daemon.clone();
+        async move { call_on(&daemon, to, &grant, OTHER_KEY).await }
+    });
+    assert!(calling.await.unwrap().is_err());
+    tokio::time::timeout(Duration::from_secs(5), there.stop()).await.expect("it does not stop");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use echo_core::Mint;
 use mesh::{Sighting, Via};
 use mesh_link::{Config, LinkEvent};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::house::{House, Node, Up, at};
 
@@ -114,4 +115,44 @@ async fn a_node_of_another_operator_is_refused() {
     other.look_for(&judge.place());
     assert_eq!(judge.refusal().await, ("unknown_issuer".to_owned(), true));
     assert_eq!(other.refusal().await, ("unknown_issuer".to_owned(), false));
+}
+
+/// Answers every request at its address with a refusal of this session's offer; how often it did.
+async fn refuses_session(session: [u8; 16]) -> (String, Arc<std::sync::atomic::AtomicU32>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    let said = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = said.clone();
+    let refusal = mesh::Refusal::Malformed("so it says".to_owned());
+    let refused = mesh::signal::Refused::of(mesh::SessionId(session), &refusal, 0);
+    let refused: serde_json::Value = serde_json::from_slice(&refused.to_json()).unwrap();
+    let body = serde_json::json!({ "refused": refused }).to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = vec![0; 64 * 1024];
+            let _ = stream.read(&mut buffer).await;
+            let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all([head, body.clone()].concat().as_bytes()).await;
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    (place, said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_another_session_s_offer_says_nothing_about_ours() {
+    let house = House::new();
+    let (place, said) = refuses_session([7; 16]).await;
+    let mut a = house.up(&house.node(31)).await;
+    a.look_for(&place);
+    let why = a
+        .wait("a failure", |event| match event {
+            LinkEvent::Failed { why, .. } => Some(why),
+            LinkEvent::Refused { .. } => panic!("it was believed"),
+            _ => None,
+        })
+        .await;
+    assert!(why.contains("another offer"), "{why}");
+    assert_eq!(said.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert!(a.endpoint.report().peers.iter().all(|peer| peer.refused.is_none()));
 }

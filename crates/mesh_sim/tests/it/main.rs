@@ -24,6 +24,8 @@ fn forty_meshes_survive_their_bad_luck() {
     let sum = |count: fn(&Report) -> usize| reports.iter().map(|(_, report)| count(report)).sum::<usize>();
     let (executed, settled) = (sum(|r| r.executed), sum(|r| r.settled));
     let (pulses, turned_away) = (sum(|r| r.pulses), sum(|r| r.turned_away));
+    let (cosignatures, forked) = (sum(|r| r.cosignatures), sum(|r| usize::from(r.forked)));
+    assert!(cosignatures > 300 && forked > 4, "{cosignatures} {forked}");
     // A story in which nothing happens would prove nothing.
     assert!(
         executed > 300 && settled > 200 && pulses > 2_000 && turned_away > 200,

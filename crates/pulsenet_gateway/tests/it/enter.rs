@@ -5,7 +5,7 @@ use std::time::Duration;
 use mesh::relay::{Frame, MAX_FRAME};
 use pulsenet_gateway::Limits;
 
-use crate::house::{House, at, customer, gateway_node, key, quick};
+use crate::house::{House, at, customer, gateway_node, key, manifest, quick};
 
 /// The code that a login gets.
 async fn refusal(house: &House, signer: u8, manifest: &trust::Envelope, url: &str) -> String {
@@ -133,4 +133,16 @@ async fn everybody_is_told_when_the_gateway_stops() {
     let mut client = house.client(1, customer(1)).await;
     house.stop.send_replace(true);
     assert_eq!(client.refused().await, "stopping");
+}
+
+#[tokio::test]
+async fn whoever_comes_is_judged_by_the_manifest_that_the_gateway_has_today() {
+    let house = House::open(quick()).await;
+    house.client(1, customer(1)).await.leave().await;
+    // It was certified anew, for a customer: it serves nobody else's nodes from now on.
+    house.renew.send_replace(manifest(99, Some(customer(2)), at("2028-01-01")));
+    let mut client = house.connect().await;
+    client.login(&key(1), &house.certified(1, customer(1)), &house.url()).await;
+    assert_eq!(client.refused().await, "other_realm");
+    house.client(2, customer(2)).await.leave().await;
 }

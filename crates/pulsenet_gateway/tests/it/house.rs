@@ -24,6 +24,8 @@ pub struct House {
     pub address: SocketAddr,
     pub clock: Arc<ManualClock>,
     pub trust: watch::Sender<Arc<Trust>>,
+    /// The manifest of the gateway's own node.
+    pub renew: watch::Sender<NodeManifest>,
     pub stop: watch::Sender<bool>,
     issuer: KeyPair,
 }
@@ -64,8 +66,9 @@ impl House {
         let (stop, shutdown) = watch::channel(false);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let (renew, own) = watch::channel(manifest(99, None, at("2028-01-01")));
         let config = Config {
-            manifest: manifest(99, None, at("2028-01-01")),
+            manifest: own,
             urls: vec![format!("http://{address}/")],
             trust: trusts,
             shutdown,
@@ -75,7 +78,7 @@ impl House {
         let gateway = Gateway::new(config);
         let app = router(gateway.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { gateway, address, clock, trust, stop, issuer }
+        Self { gateway, address, clock, trust, renew, stop, issuer }
     }
 
     pub fn url(&self) -> String {
@@ -140,7 +143,7 @@ fn record(role: KeyRole, key: &KeyPair) -> KeyRecord {
     }
 }
 
-fn manifest(seed: u8, customer: Option<CustomerId>, expires: Timestamp) -> NodeManifest {
+pub fn manifest(seed: u8, customer: Option<CustomerId>, expires: Timestamp) -> NodeManifest {
     let public_key = key(seed).public();
     NodeManifest {
         device: format!("dev_{seed:032x}").parse::<DeviceId>().unwrap(),

@@ -135,3 +135,24 @@ fn what_is_under_way_for_all_nodes_is_bounded() {
     assert_eq!(taken, 1_024);
     assert!(given.begin(after(now, Duration::from_secs(15)), node(2_000), services::Gift::Acks));
 }
+
+#[test]
+fn of_many_neighbours_some_are_told_at_once_and_those_whom_nobody_told_later() {
+    let house = House::new();
+    let news = crate::News::Revocations(house.revocations(1, &[&house.node(90, Some(1))]));
+    let mut row = Row::of(&[None]);
+    for seed in 41..61 {
+        row.nodes.push(start(&house, seed, Some(1)));
+        let nth = row.nodes.len() - 1;
+        row.join(0, nth);
+    }
+    row.pass(1);
+    let version = |row: &Row| -> usize {
+        row.nodes[1..].iter().filter(|node| node.trust().revocations().is_some()).count()
+    };
+    // The others are not linked with one another: only the node of the operator can tell them.
+    row.tell(0, Input::Trust(news));
+    assert_eq!(version(&row), 8);
+    row.pass(31);
+    assert_eq!(version(&row), 20);
+}
