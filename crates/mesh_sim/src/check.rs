@@ -184,17 +184,23 @@ fn trust_versions(world: &mut World) {
     world.faults.extend(behind);
 }
 
-/// Nobody takes an honest ledger for one with two histories; of one that has two, everybody has the proof.
+/// Nobody takes an honest ledger for one with two histories. Of one that has two, everybody has the proof, once honest nodes
+/// that may meet cosigned two heads that make one. Where they did not, because a head was followed by larger ones before
+/// anybody cosigned it, or because the two were shown to two customers alone, somebody suspects it.
 fn ledgers(world: &mut World) {
-    let (now, forked, mut faults) = (world.now, world.shown_other, Vec::new());
+    let (now, forked, provable, mut faults) =
+        (world.now, world.shown_other, world.ledger.provable, Vec::new());
+    let mut noticed = false;
     for host in world.hosts.iter_mut().filter(|h| honest(h)) {
         let clock = host.clock(now);
         let Some(node) = host.node.as_mut() else { continue };
         let seen = node.view(clock).witnessing;
-        if forked == seen.forks.is_empty() {
+        noticed |= !seen.forks.is_empty() || !seen.suspicions.is_empty();
+        if provable && seen.forks.is_empty() || !forked && !seen.forks.is_empty() {
             faults.push(format!(
-                "{}: the ledger has two histories: {forked}, it knows {:?}",
-                host.name, seen.forks
+                "{} of customer {:?}: the ledger has two histories: {forked}, provable: {provable}, it knows {:?}; it \
+                 cosigned {:?}",
+                host.name, host.customer, seen.forks, seen.heads
             ));
         }
         if !forked && !seen.suspicions.is_empty() {
@@ -209,6 +215,9 @@ fn ledgers(world: &mut World) {
         if on_disk == seen.forks.is_empty() {
             faults.push(format!("{} keeps another proof than it shows: {:?}", host.name, seen.forks));
         }
+    }
+    if forked && !noticed {
+        faults.push("the ledger has two histories, and no honest node noticed".to_owned());
     }
     world.faults.append(&mut faults);
 }

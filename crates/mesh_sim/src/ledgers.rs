@@ -1,7 +1,10 @@
 //! The operator's ledger: kept by the first machine, cosigned by its neighbours; in some stories its key signs two
 //! histories.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use echo_core::Digest;
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger::{History, leaf_hash};
 use mesh::{
@@ -28,13 +31,23 @@ pub(crate) struct Ledger {
     leaves: Vec<[u8; 32]>,
     /// The entries from which on another history was shown, with what was shown in its place.
     other: Vec<[u8; 32]>,
+    /// The roots of each size that honest nodes cosigned, each with the node's customer.
+    cosigned: BTreeMap<u64, Vec<(Option<u8>, Digest)>>,
+    /// Honest nodes that may meet cosigned two roots of one size: there are two heads that prove the fork.
+    pub(crate) provable: bool,
 }
 
 impl Ledger {
     pub(crate) fn new(seed: u64) -> Self {
         let mut secret = [0x1e; 32];
         secret[..8].copy_from_slice(&seed.to_be_bytes());
-        Self { key: SigningKey::from_bytes(&secret), leaves: Vec::new(), other: Vec::new() }
+        Self {
+            key: SigningKey::from_bytes(&secret),
+            leaves: Vec::new(),
+            other: Vec::new(),
+            cosigned: BTreeMap::new(),
+            provable: false,
+        }
     }
 
     /// The verifier key, as a trust registry names it.
@@ -172,6 +185,13 @@ impl World {
             self.faults.push(format!("{} takes back what it cosigned or proved", machine.name));
         }
         let origin = remembered.origin.clone();
+        if let Some(head) = remembered.head.as_ref().filter(|_| machine.kind == Kind::Honest) {
+            let (customer, of_size) = (machine.customer, self.ledger.cosigned.entry(new).or_default());
+            // Two customers' nodes never meet: only through another machine of the operator would they learn of it.
+            let meets = |other: Option<u8>| other == customer || other.is_none() || customer.is_none();
+            self.ledger.provable |= of_size.iter().any(|(other, root)| *root != head.root && meets(*other));
+            of_size.push((customer, head.root));
+        }
         machine.disk.witnessed = Some(remembered);
         self.tell(host, Input::WitnessedKept { origin, size: new });
     }

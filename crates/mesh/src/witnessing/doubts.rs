@@ -129,9 +129,14 @@ impl Witnessing {
         }
         let why: String = why.chars().take(300).collect();
         let what = format!("the ledger {origin} may have two histories: {why}");
-        log.remembered.suspicion = Some(Suspicion { smaller, larger, why });
+        let doubted = Suspicion { smaller, larger, why };
+        let word = doubted.word();
+        log.remembered.suspicion = Some(doubted);
         self.keep(origin);
         self.event(Event::Suspected { what });
+        for node in self.beside.keys().copied().collect::<Vec<_>>() {
+            self.say(node, word.clone());
+        }
     }
 
     /// Asks the ledgers about the heads that were told. When to look again.

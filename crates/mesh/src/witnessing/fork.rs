@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use trust::Registry;
 
 use super::{
-    MAX_NOTE_BYTES,
+    MAX_NOTE_BYTES, Word,
     logs::{Logs, NoHead, Seen},
 };
 
@@ -99,4 +99,12 @@ pub struct Suspicion {
     pub larger: String,
     /// What was answered, for people.
     pub why: String,
+}
+
+impl Suspicion {
+    /// Both heads, for neighbours: one of them may know another head of the same size, which is then a proof. Whoever comes
+    /// to suspect the ledger by them tells them on, so that they reach everybody.
+    pub(crate) fn word(&self) -> Word {
+        Word::Heads { notes: vec![self.smaller.clone(), self.larger.clone()] }
+    }
 }

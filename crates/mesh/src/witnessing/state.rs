@@ -7,7 +7,8 @@ use trust::KeyPair;
 use witness::Cosigner;
 
 use super::{
-    ForkProof, MAX_CHECKED, MAX_PAST, MAX_REMEMBERED, Memory, PAUSE, Remembered, WORDS, Word, cosigner,
+    ForkProof, MAX_CHECKED, MAX_PAST, MAX_REMEMBERED, Memory, PAUSE, Remembered, Suspicion, WORDS, Word,
+    cosigner,
     keeper::{Own, Proofs, Turn},
     logs::{Logs, NoHead, Seen},
 };
@@ -137,6 +138,13 @@ impl Witnessing {
             self.say(node, Word::Forks { proofs });
         }
         self.tell(node);
+        let doubted = |origin: &str| {
+            let remembered = &self.known.get(origin)?.remembered;
+            remembered.suspicion.as_ref().filter(|_| remembered.fork.is_none()).map(Suspicion::word)
+        };
+        for word in self.logs.origins().filter_map(doubted).collect::<Vec<_>>() {
+            self.say(node, word);
+        }
         self.wake(now);
     }
 

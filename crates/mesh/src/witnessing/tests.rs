@@ -116,6 +116,27 @@ fn a_split_view_is_found_when_two_witnesses_meet_and_known_everywhere() {
 }
 
 #[test]
+fn heads_that_are_suspected_travel_until_somebody_has_the_proof() {
+    // The first two are the operator's and have two histories; those who cosigned 7 entries of each never meet.
+    let mut town = Town::of(&[None, None, Some(1), Some(1), Some(1)]);
+    let (one, other) = (TestLog::of(&town.house, 7), TestLog::of(&town.house, 7).forked(3));
+    town.join(0, 2);
+    town.keeps(0, one);
+    town.join(1, 4);
+    town.keeps(1, other);
+    town.join(0, 3);
+    town.grows(0, 9);
+    town.part(0, 2);
+    assert_eq!((town.cosigned_size(3), town.cosigned_size(4), town.forks()), (Some(9), Some(7), vec![]));
+    // Between these two there are 9 entries of one history and 7 of the other; the first knows 7 of both once it is told.
+    town.join(3, 4);
+    town.pass(60);
+    assert_eq!(town.forks(), [0, 1, 3, 4]);
+    town.join(2, 3);
+    assert_eq!(town.forks(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn two_heads_of_two_sizes_are_suspected_when_the_ledger_shows_no_growth() {
     let mut town = Town::of(&[None, Some(1), Some(1), None]);
     town.join(0, 1);
