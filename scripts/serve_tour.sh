@@ -3,11 +3,13 @@
 #
 # serve_tour builds the programs, takes the tour once into a scratch home, and serves that home on a free port.
 # It exports ECHO_URL (ends in a slash), ECHO_SIGN_IN (a link that works once) and SCRATCH (holds home/ and
-# platform.log). When the sourcing shell ends, the platform is stopped and the scratch folder removed.
+# platform.log). When the sourcing shell ends, the platform is stopped and the scratch folder removed. ECHO_TOML, where set,
+# is the platform's echo.toml; ECHO_FEATURES is what the programs are built with.
 
 serve_tour() {
   local target="${CARGO_TARGET_DIR:-target}/debug"
-  cargo build --quiet --locked --package echo_os_prime --package echo_cli --package echo_probe
+  cargo build --quiet --locked --package echo_os_prime --package echo_cli --package echo_probe \
+    --features "${ECHO_FEATURES:-}"
   SCRATCH="$(mktemp -d)"
   PLATFORM_PID=""
   export SCRATCH
@@ -17,6 +19,7 @@ serve_tour() {
     cat "$SCRATCH/tour.log" >&2
     return 1
   fi
+  printf '%s\n' "${ECHO_TOML:-}" >"$SCRATCH/home/echo.toml"
   "$target/echo_os_prime" --home "$SCRATCH/home" --listen 127.0.0.1:0 >"$SCRATCH/platform.log" 2>"$SCRATCH/platform.err" &
   PLATFORM_PID=$!
   ECHO_URL="$(printed 'ready')"

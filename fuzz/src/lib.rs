@@ -10,8 +10,10 @@
 //! What may not come in: parsers of formats that are not ours to read.
 
 pub mod dsse;
+pub mod gguf;
 pub mod house;
 pub mod keystore;
+pub mod mcp;
 pub mod mesh_papers;
 pub mod note;
 pub mod place;
@@ -21,6 +23,7 @@ pub mod proof;
 pub mod registry;
 pub mod relay;
 pub mod request;
+pub mod schema;
 pub mod sdp;
 pub mod signal;
 pub mod tile;
@@ -32,9 +35,11 @@ use ed25519_dalek::SigningKey;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 18] = [
     ("dsse", dsse::check),
+    ("gguf", gguf::check),
     ("keystore", keystore::check),
+    ("mcp", mcp::check),
     ("mesh_papers", mesh_papers::check),
     ("note", note::check),
     ("place", place::check),
@@ -44,6 +49,7 @@ pub const TARGETS: [Target; 15] = [
     ("registry", registry::check),
     ("relay", relay::check),
     ("request", request::check),
+    ("schema", schema::check),
     ("sdp", sdp::check),
     ("signal", signal::check),
     ("tile", tile::check),

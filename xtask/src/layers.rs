@@ -9,26 +9,22 @@ use serde::Deserialize;
 ///
 /// A storey of the design takes several floors where one of its crates stands on the others: everything that
 /// writes stands on `durable`, and `device_link`, `dossier` and `desk` put the domain together.
-pub const LAYERS: [Layer; 15] = [
+pub const LAYERS: [Layer; 16] = [
     Layer { name: "base", side: Side::Inside, crates: &["echo_core"] },
     Layer { name: "ground (files)", side: Side::Inside, crates: &["durable"] },
-    Layer { name: "ground", side: Side::Inside, crates: &["store", "ledger", "vault", "trust"] },
+    Layer {
+        name: "ground",
+        side: Side::Inside,
+        crates: &["store", "ledger", "vault", "trust", "models", "memory", "hygiene", "triage_model"],
+    },
     Layer { name: "ground (witness)", side: Side::Inside, crates: &["witness"] },
     Layer {
         name: "domain",
         side: Side::Inside,
-        crates: &[
-            "access",
-            "agents",
-            "governance",
-            "playbooks",
-            "security",
-            "observability",
-            "revenue",
-            "triage_model",
-        ],
+        crates: &["access", "agents", "governance", "playbooks", "security", "observability", "revenue"],
     },
     Layer { name: "domain (device link)", side: Side::Inside, crates: &["device_link"] },
+    Layer { name: "domain (evals)", side: Side::Inside, crates: &["evals"] },
     Layer { name: "domain (mesh)", side: Side::Inside, crates: &["mesh"] },
     Layer { name: "domain (dossier)", side: Side::Inside, crates: &["dossier"] },
     Layer { name: "domain (desk)", side: Side::Inside, crates: &["desk"] },
@@ -37,7 +33,7 @@ pub const LAYERS: [Layer; 15] = [
     Layer {
         name: "faces",
         side: Side::Edge,
-        crates: &["control_plane", "dashboard", "mcp", "pulsenet_gateway"],
+        crates: &["control_plane", "dashboard", "mcp", "a2a", "model_api", "pulsenet_gateway"],
     },
     Layer { name: "apps", side: Side::Edge, crates: &["echo_os_prime", "echo_cli", "echo_probe"] },
     Layer { name: "checks", side: Side::Inside, crates: &["fuzz", "mesh_sim"] },
@@ -47,8 +43,8 @@ pub const LAYERS: [Layer; 15] = [
 /// Libraries of the edge: HTTP and the command line. Nothing below the faces may name them.
 const EDGE_LIBRARIES: [&str; 8] = ["axum", "clap", "http", "hyper", "reqwest", "tower", "tower-http", "ureq"];
 
-/// The one crate that may use SQL, and the library it uses.
-const SQL: (&str, &str) = ("store", "sqlx");
+/// The crates that may use SQL, and the library they use.
+const SQL: ([&str; 2], &str) = (["store", "memory"], "sqlx");
 
 /// One floor of the house.
 pub struct Layer {
@@ -115,10 +111,13 @@ fn check_package(package: &Package, height: usize, report: &mut Report) {
         let used = dependency.name.as_str();
         if dependency.path.is_some() {
             check_arrow(package, height, used, report);
-        } else if used == SQL.1 && package.name != SQL.0 {
+        } else if used == SQL.1 && !SQL.0.contains(&package.name.as_str()) {
             report.error(
                 &package.name,
-                format!("uses {used}, which only {} may: ask it for the query, or add one there", SQL.0),
+                format!(
+                    "uses {used}, which only {} may: ask them for the query, or add one there",
+                    SQL.0.join(" and ")
+                ),
             );
         } else if layer.side == Side::Inside && EDGE_LIBRARIES.contains(&used) {
             report.error(

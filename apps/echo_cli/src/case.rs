@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_mins(2);
 pub enum Case {
     /// List the cases, newest first
     List {
-        /// Only those in this state: open, `awaiting_approval`, applying, resolved, closed
+        /// Only those in this state: open, `awaiting_approval`, applying, resolved, standing, closed
         #[arg(long)]
         state: Option<String>,
     },
@@ -40,6 +40,14 @@ pub enum Case {
         /// Wait until the device has answered
         #[arg(long)]
         wait: bool,
+    },
+    /// Sort a case by hand; triage learns from it
+    Sort {
+        /// The case
+        id: CaseId,
+        /// What it is about: a label of the platform's set
+        #[arg(long)]
+        category: String,
     },
     /// Close a case: its invoice is drawn
     Close {
@@ -97,6 +105,9 @@ impl Case {
             Self::Show { id } => show(&api.get(&format!("/v1/cases/{id}"))?, out),
             Self::Open(open) => show(&api.post("/v1/cases", &open.body())?, out),
             Self::Ask { id, skill, question, wait } => ask(api, id, skill, question.as_deref(), *wait, out),
+            Self::Sort { id, category } => {
+                show(&api.post(&format!("/v1/cases/{id}/category"), &json!({ "category": category }))?, out)
+            }
             Self::Close { id } => show(&api.post(&format!("/v1/cases/{id}/close"), &json!({}))?, out),
             Self::Export { id, out: file } => {
                 let bytes = api.get_bytes(&format!("/v1/cases/{id}/export"))?;
@@ -162,6 +173,7 @@ fn show(view: &Value, out: Out) -> Result<(), Failure> {
             ("device", "/device_name"),
             ("state", "/case/state"),
             ("category", "/case/triage/category"),
+            ("sorted as", "/case/sorted/label"),
             ("severity", "/case/severity"),
             ("findings", "/findings"),
             ("proofs", "/proofs"),

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     Failure, agent, agent_key, api::Api, attestation, case, change, completions, content, customer, device,
-    events, finding, invoice, keystore, ledgers, login, man, mcp, mesh, out::Out, place, plan, receipt, tour,
-    treasury, triage, trust, user, vault, verify, witness,
+    eval, events, finding, invoice, keystore, ledgers, login, man, mcp, mesh, model, out::Out, place, plan,
+    receipt, tour, treasury, triage, trust, user, vault, verify, witness,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -18,7 +18,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour`, `content`,
-    /// `attestation`, `keystore`, `trust` and `vault` the platform's (`$ECHO_HOME`)
+    /// `attestation`, `keystore`, `model`, `trust` and `vault` the platform's (`$ECHO_HOME`)
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
     #[command(subcommand)]
@@ -107,6 +107,12 @@ enum Command {
     /// Learned triage: the topics of tickets, from resolved ones, on this machine
     #[command(subcommand)]
     Triage(triage::Triage),
+    /// Local models: list them, add, verify and measure them
+    Model(model::Arguments),
+    /// Say how good the agents are, in figures, and whether a change made them worse
+    ///
+    /// Reads the questions in `evals` of Echo's repository, and needs no platform and no network.
+    Eval(eval::Arguments),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual, or write one page a command
@@ -147,7 +153,9 @@ impl Cli {
             Command::Keystore(command) => command.run(&place::platform(home)?, out),
             Command::Trust(command) => command.run(home, out),
             Command::Vault(command) => command.run(&place::platform(home)?, out),
-            Command::Triage(command) => command.run(out),
+            Command::Triage(command) => command.run(online, out),
+            Command::Model(arguments) => arguments.run(home, out),
+            Command::Eval(arguments) => eval::run(&arguments, home, out),
             Command::Completions(arguments) => completions::run(&arguments),
             Command::Man(arguments) => man::run(&arguments),
         }

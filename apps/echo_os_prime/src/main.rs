@@ -1,7 +1,9 @@
 //! `echo_os_prime`: the platform. Parses its settings, opens the home, serves, and stops cleanly.
 
+mod endpoint;
 mod mesh;
 mod mesh_ledgers;
+mod model_settings;
 mod serve;
 mod settings;
 mod timer;

@@ -50,15 +50,18 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let (listener, address) = bind(settings.listen).await?;
     // Before the first word is said: whoever reads it may already want the platform to stop.
     let signals = Signals::listen()?;
+    let models = settings.models.open(&settings.home)?;
     let options = Options {
         home: settings.home,
         mint: Mint::system(),
         passphrase: settings.passphrase,
         vault_key: settings.vault_key,
+        models,
+        keep_days: settings.keep_days,
     };
     let Opened { desk, sign_in } = Desk::open(options).await.map_err(|e| e.to_string())?;
     let (stop, stopping) = watch::channel(false);
-    let (app, node) = app(&desk, settings.mesh.as_ref(), address, &stopping).await?;
+    let (app, node) = app(&desk, settings.mesh.as_ref(), settings.url, address, &stopping).await?;
     let chores = tokio::spawn(chores(desk.clone(), stopping.clone()));
     let timer = tokio::spawn(timer::run(desk.clone(), stopping.clone()));
     let listener = listener.tap_io(|stream| {
@@ -119,11 +122,14 @@ fn prepare(stream: &TcpStream) -> Result<(), rustix::io::Errno> {
 async fn app(
     desk: &Desk,
     mesh: Option<&MeshSettings>,
+    url: Option<String>,
     address: SocketAddr,
     stopping: &watch::Receiver<bool>,
 ) -> Result<(Router, Option<JoinHandle<()>>), String> {
     let mut api = control_plane::Options::new(stopping.clone());
-    api.guarded = mcp::router(desk.clone());
+    api.guarded = mcp::router(desk.clone())
+        .merge(a2a::router(desk.clone(), stopping.clone()))
+        .merge(model_api::router(desk.clone()));
     let (mut gateway, mut node) = (Router::new(), None);
     if let Some(settings) = mesh {
         let mesh = mesh::start(desk, settings, address, stopping.clone()).await?;
@@ -131,6 +137,7 @@ async fn app(
         (gateway, node) = (mesh.router, Some(mesh.node));
     }
     let app = control_plane::router(desk.clone(), api)
+        .merge(a2a::card_router(desk.clone(), url))
         .merge(dashboard::router(desk.clone()))
         .merge(gateway)
         .fallback(dashboard::not_found);

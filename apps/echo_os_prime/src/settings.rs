@@ -10,6 +10,8 @@ use desk::VaultKey;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::model_settings::ModelSettings;
+
 /// The most bytes of `echo.toml`.
 const MAX_CONFIG: u64 = 64 * 1024;
 /// The most bytes of a passphrase file.
@@ -55,12 +57,32 @@ pub struct Settings {
     pub home: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The address by which others reach the platform, such as `https://help.example.org`.
+    pub url: Option<String>,
     /// What opens the keystore, when somebody handed it in.
     pub passphrase: Option<Zeroizing<String>>,
     /// What opens the vault, when somebody handed it in.
     pub vault_key: Option<VaultKey>,
     /// The mesh, when it is switched on.
     pub mesh: Option<MeshSettings>,
+    /// Where models are, and what they may take.
+    pub models: ModelSettings,
+    /// How many days customers' cases and devices are remembered in words; for ever without it.
+    pub keep_days: Option<u32>,
+}
+
+/// `[memory]` of `echo.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MemorySettings {
+    /// How many days a closed case, or what is known of a device, is remembered; 0 for ever.
+    keep_days: u32,
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        Self { keep_days: 730 }
+    }
 }
 
 /// `[mesh]` of `echo.toml`.
@@ -115,8 +137,13 @@ impl Default for MeshSettings {
 #[serde(deny_unknown_fields)]
 struct Config {
     listen: Option<SocketAddr>,
+    url: Option<String>,
     #[serde(default)]
     mesh: MeshSettings,
+    #[serde(default)]
+    models: ModelSettings,
+    #[serde(default)]
+    memory: MemorySettings,
 }
 
 impl Settings {
@@ -142,8 +169,24 @@ impl Settings {
             .or_else(|| credential("echo.vault").map(VaultKey::Credential));
         let listen = args.listen.or(config.listen).unwrap_or(default);
         let mesh = Some(config.mesh).filter(|mesh| args.mesh.unwrap_or(mesh.enabled));
-        Ok(Self { home, listen, passphrase, vault_key, mesh })
+        let url = config
+            .url
+            .map(|url| checked_url(&url))
+            .transpose()
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        let keep_days = Some(config.memory.keep_days).filter(|days| *days > 0);
+        Ok(Self { home, listen, url, passphrase, vault_key, mesh, models: config.models, keep_days })
     }
+}
+
+/// An address without a path's end, a query or a secret.
+fn checked_url(url: &str) -> Result<String, String> {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_/".contains(&byte);
+    if host.is_empty() || url.len() > 200 || !host.bytes().all(good) {
+        return Err("url: write the platform's address, such as \"https://help.example.org\"".to_owned());
+    }
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 /// A systemd credential (systemd.exec, "Credentials"), when there is one.
@@ -184,6 +227,14 @@ mod tests {
     fn an_empty_config_is_a_good_config() {
         assert!(parse(b"").unwrap().listen.is_none());
         assert!(parse(b"listen = \"127.0.0.1:9000\"\n").unwrap().listen.is_some());
+    }
+
+    #[test]
+    fn the_platforms_address_is_one() {
+        assert_eq!(checked_url("https://help.example.org/"), Ok("https://help.example.org".to_owned()));
+        for bad in ["help.example.org", "https://", "https://a@b", "ftp://x", "https://x?token=1"] {
+            assert!(checked_url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn post(url: &str, body: &str) -> WitnessAnswer {
 }
 
 /// Whether an address is on this machine, where no proxy is needed.
-fn is_loopback(url: &str) -> bool {
+pub(crate) fn is_loopback(url: &str) -> bool {
     let Ok(url) = url.parse::<ureq::http::Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -106,6 +106,8 @@ rights! {
     ReadCustomer, "read a customer": OperatorAdmin Technician Customer;
     /// Make and change customers and their subscriptions.
     ManageCustomers, "manage customers": OperatorAdmin;
+    /// Erase a customer with everything that is theirs.
+    EraseCustomer, "erase a customer": OperatorAdmin;
     /// Make and change users.
     ManageUsers, "manage users": OperatorAdmin;
     /// Make, list and revoke the agent keys of a customer.
@@ -122,6 +124,8 @@ rights! {
     ReadAudit, "read the audit log": OperatorAdmin;
     /// Close a breaker that opened.
     ResetBreaker, "reset a breaker": OperatorAdmin Technician;
+    /// Choose, bring and have learned what triage goes by.
+    ManageTriage, "manage learned triage": OperatorAdmin;
     /// Rotate and revoke keys, and change the trust registry.
     ManageTrust, "manage trust": OperatorAdmin;
 }
@@ -166,6 +170,7 @@ mod tests {
         ReadReceipt atc-g
         ReadCustomer atc--
         ManageCustomers a----
+        EraseCustomer a----
         ManageUsers a----
         ManageAgentKeys a-c--
         RevokeTokens a----
@@ -174,6 +179,7 @@ mod tests {
         ReadMetrics at---
         ReadAudit a----
         ResetBreaker at---
+        ManageTriage a----
         ManageTrust a----";
 
     #[test]

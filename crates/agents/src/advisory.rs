@@ -1,9 +1,16 @@
-//! Advisory: answers a question with quotes from a case's evidence, and says so when nothing bears on it.
+//! Advisory: answers a question with quotes from what is known, and says so when nothing bears on it.
+//!
+//! What is known is the case's own evidence, and what retrieval found in documents, past cases and devices. Retrieval
+//! always finds something; it is quoted only where it holds what the question is about.
 
-mod rank;
+mod follow_up;
+mod hit;
+mod prepare;
+pub(crate) mod rank;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::prepare::{Prepared, prepare};
 use crate::{
     engine::{Engine, EngineError, bound},
     named::named,
@@ -21,13 +28,21 @@ pub const MAX_EVIDENCE_BYTES: usize = 16 * 1024;
 pub const MAX_CITATIONS: usize = 5;
 /// The most characters of one quote.
 pub const MAX_QUOTE_CHARS: usize = 300;
-/// The answer must bear on at least this share of the question's words.
+/// The case's evidence must bear on at least this share of the question's words.
 pub const ABSTAIN_BELOW: f64 = 0.25;
+/// What retrieval found must hold at least this share of the question's rare words.
+pub const RETRIEVED_COVERAGE: f64 = 0.6;
+/// Or be at least so near to the question in meaning (cosine), and hold [`NEAR_COVERAGE`].
+pub const NEAR: f32 = 0.45;
+/// The share of the question's rare words that a passage near in meaning must hold.
+pub const NEAR_COVERAGE: f64 = 0.25;
+/// Or be so near that it counts without any of its words.
+pub const VERY_NEAR: f32 = 0.6;
 /// The most characters of a title in an answer.
 const MAX_TITLE_CHARS: usize = 120;
 
 const NOTHING_BEARS: &str =
-    "Nothing in this case's evidence bears on the question. Please ask a technician, or ask in other words.";
+    "Nothing that is known here bears on the question. Please ask a technician, or ask in other words.";
 
 named! {
     /// What kind of thing speaks.
@@ -42,11 +57,17 @@ named! {
         Triage = "triage",
         /// A posture scan.
         Scan = "scan",
+        /// A passage of a document.
+        Document = "document",
+        /// A case that was closed.
+        PastCase = "past_case",
+        /// What is remembered of a device.
+        Device = "device",
     }
 }
 
 /// A question about a case, with all that may be said in answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// What was asked.
@@ -55,8 +76,8 @@ pub struct Question {
     pub evidence: Vec<Evidence>,
 }
 
-/// One thing that is known about a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One thing that is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// The id of the finding, scan or the like.
@@ -67,10 +88,33 @@ pub struct Evidence {
     pub title: String,
     /// All of it.
     pub text: String,
+    /// How well retrieval found it; nothing for the case's own evidence.
+    #[serde(default)]
+    pub retrieved: Option<Retrieved>,
+}
+
+/// How well retrieval found a passage.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retrieved {
+    /// The share of the question's rare words, 0 to 1, that it holds.
+    pub coverage: f64,
+    /// How near it is to the question in meaning (cosine); nothing without an embedding model.
+    pub similarity: Option<f32>,
+}
+
+impl Retrieved {
+    /// Whether it bears on the question, and is no mere neighbour.
+    pub fn bears(&self) -> bool {
+        let near = self.similarity.unwrap_or(0.0);
+        self.coverage >= RETRIEVED_COVERAGE
+            || (near >= NEAR && self.coverage >= NEAR_COVERAGE)
+            || near >= VERY_NEAR
+    }
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Advice {
     /// One sentence a line, each ending with the number of its citation, `[1]` being the first.
@@ -81,14 +125,26 @@ pub struct Advice {
     pub confidence: f64,
     /// Whether nothing bears on the question.
     pub abstained: bool,
+    /// What to ask or do to answer better, from what the evidence lacks.
+    #[serde(default)]
+    pub follow_up: Vec<String>,
+    /// A reply for a technician to edit; nobody sends it as it is.
+    #[serde(default)]
+    pub draft: Option<String>,
 }
 
 /// Where a sentence of an answer comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Citation {
     /// The id of the evidence.
     pub evidence: String,
+    /// What kind of thing speaks.
+    #[serde(default)]
+    pub kind: Option<EvidenceKind>,
+    /// Its title: for a document, its name and the headings that lead to the passage.
+    #[serde(default)]
+    pub title: String,
     /// A part of its text or title, word for word.
     pub quote: String,
 }
@@ -109,12 +165,15 @@ impl Engine for Advisor {
         check(question)?;
         let ranked = rank::rank(question);
         let confidence = (ranked.coverage * 1_000.0).round() / 1_000.0;
-        if ranked.best.is_empty() || confidence < ABSTAIN_BELOW {
+        let follow_up = follow_up::follow_up(question, &ranked);
+        if ranked.best.is_empty() {
             return Ok(Advice {
                 answer: NOTHING_BEARS.to_owned(),
                 citations: Vec::new(),
                 confidence,
                 abstained: true,
+                follow_up,
+                draft: None,
             });
         }
         let citations: Vec<Citation> = ranked.best.iter().map(|hit| cite(hit)).collect();
@@ -125,7 +184,8 @@ impl Engine for Advisor {
             .enumerate()
             .map(|(at, (hit, citation))| sentence(hit.evidence, &citation.quote, at + 1))
             .collect();
-        Ok(Advice { answer: lines.join("\n"), citations, confidence, abstained: false })
+        let answer = lines.join("\n");
+        Ok(Advice { answer, citations, confidence, abstained: false, follow_up, draft: None })
     }
 }
 
@@ -141,7 +201,18 @@ fn check(question: &Question) -> Result<(), EngineError> {
 }
 
 fn cite(hit: &rank::Hit<'_>) -> Citation {
-    Citation { evidence: hit.evidence.id.clone(), quote: shorten(hit.quote, MAX_QUOTE_CHARS).to_owned() }
+    Citation {
+        evidence: hit.evidence.id.clone(),
+        kind: Some(hit.evidence.kind),
+        title: title(hit.evidence),
+        quote: shorten(hit.quote, MAX_QUOTE_CHARS).to_owned(),
+    }
+}
+
+/// The title on one line, cut to [`MAX_TITLE_CHARS`].
+fn title(evidence: &Evidence) -> String {
+    let title = evidence.title.split_whitespace().collect::<Vec<_>>().join(" ");
+    shorten(&title, MAX_TITLE_CHARS).to_owned()
 }
 
 /// One line: what speaks, what it says, and the citation's number.
@@ -152,9 +223,11 @@ fn sentence(evidence: &Evidence, quote: &str, number: usize) -> String {
         EvidenceKind::Playbook => "The playbook",
         EvidenceKind::Triage => "Triage",
         EvidenceKind::Scan => "The scan",
+        EvidenceKind::Document => "The document",
+        EvidenceKind::PastCase => "The earlier case",
+        EvidenceKind::Device => "What is known of the device",
     };
-    let title = evidence.title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let title = shorten(&title, MAX_TITLE_CHARS);
+    let title = title(evidence);
     if title.is_empty() || title == quote {
         format!("{speaker} says: \u{201c}{quote}\u{201d} [{number}].")
     } else {

@@ -10,6 +10,7 @@
 
 pub mod advisory;
 pub mod breaker;
+pub mod drafting;
 pub mod engine;
 pub mod gate;
 pub mod intake;
@@ -17,17 +18,20 @@ pub mod manifest;
 mod named;
 mod phrases;
 pub mod remediation;
+pub mod schema;
 pub mod skill;
 mod text;
+pub mod trace;
 pub mod triage;
 
-pub use advisory::{Advice, Advisor, Citation, Evidence, EvidenceKind, Question};
+pub use advisory::{Advice, Advisor, Citation, Evidence, EvidenceKind, Prepared, Question, Retrieved};
 pub use breaker::Breaker;
 pub use engine::{Engine, EngineError};
 pub use gate::{Admitted, Ask, Gate, Refusal};
 pub use intake::{FieldFault, Filled, Form, FormError};
-pub use manifest::{AgentManifest, Approval, Capability, EngineKind, SkillSpec, builtin};
+pub use manifest::{AgentManifest, Approval, Capability, Data, EngineKind, SkillSpec, builtin};
 pub use named::UnknownName;
 pub use remediation::{Cover, FindingBrief, PlaybookBrief, Proposal, RemediationInput, Remediator, Risk};
 pub use skill::Skill;
+pub use trace::{Seen, Trace};
 pub use triage::{Because, Category, Lexicon, Route, Severity, Triage, TriageFacts, TriageInput, Triager};

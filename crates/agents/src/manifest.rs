@@ -1,8 +1,9 @@
 //! What an agent says of itself: its skills, what they may touch, what they are billed as.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{named::named, skill::Skill};
+use crate::{named::named, remediation::Risk, schema, skill::Skill};
 
 named! {
     /// What a skill may touch.
@@ -33,6 +34,28 @@ named! {
     EngineKind, "engine" {
         /// The same input always gives the same output.
         Deterministic = "deterministic",
+        /// A language model answers. What it says is data, and decides nothing.
+        Model = "model",
+    }
+}
+
+named! {
+    /// What a skill reads.
+    Data, "kind of data" {
+        /// What the caller gives with the call, and nothing else.
+        Given = "given",
+        /// What the customer wrote and answered when the case was opened.
+        CaseText = "case_text",
+        /// What earlier calls found: triage, diagnoses, findings.
+        CaseEvidence = "case_evidence",
+        /// What is known of the device: its system, its last posture.
+        DeviceFacts = "device_facts",
+        /// The device itself: its load, disks, services, settings.
+        DeviceState = "device_state",
+        /// The signed playbooks.
+        Playbooks = "playbooks",
+        /// The operator's documents, and the same customer's closed cases.
+        Memory = "memory",
     }
 }
 
@@ -68,11 +91,19 @@ pub struct SkillSpec {
     pub sku: String,
     /// All that it may touch.
     pub capabilities: Vec<Capability>,
+    /// All that it reads.
+    pub data: Vec<Data>,
+    /// What a call may do to a device or its people; a proposal's own risk may be higher.
+    pub risk: Risk,
     /// The least approval it needs; a proposal's risk may ask for more.
     pub approval: Approval,
+    /// What a caller gives, as JSON Schema (draft 2020-12); see [`schema::check`].
+    pub input: Value,
+    /// What it answers, as JSON Schema.
+    pub output: Value,
 }
 
-/// The agents that come with Echo: triage, diagnostics, scanner, remediation, advisory.
+/// The agents that come with Echo: triage, diagnostics, scanner, remediation, advisory, model.
 pub fn builtin() -> Vec<AgentManifest> {
     use Capability::{ReadCase, ReadDevice};
 
@@ -81,24 +112,28 @@ pub fn builtin() -> Vec<AgentManifest> {
         "Sort a case",
         "Gives category, severity, queue and a playbook hint, with the words that decided.",
         &[ReadCase],
+        &[Data::CaseText, Data::DeviceFacts],
     );
     let probe = spec(
         Skill::DiagnosticsProbe,
         "Probe a device",
         "Reads load, memory, disks and services of a device; changes nothing.",
         &[ReadDevice],
+        &[Data::DeviceState],
     );
     let scan = spec(
         Skill::ScannerPosture,
         "Scan the security posture",
         "Runs a posture policy on a device and reports what passed and failed; changes nothing.",
         &[ReadDevice],
+        &[Data::DeviceState],
     );
     let answer = spec(
         Skill::AdvisoryAnswer,
         "Answer a question",
-        "Answers only from the case's evidence, citing each sentence, and says so when nothing bears on it.",
+        "Answers from the case's evidence and from what is remembered, citing each sentence, and says so when nothing bears on it.",
         &[ReadCase],
+        &[Data::CaseEvidence, Data::DeviceFacts, Data::Playbooks, Data::Memory],
     );
     vec![
         agent("triage", "Triage", "Reads a new case and says where it belongs.", vec![triage]),
@@ -111,6 +146,10 @@ pub fn builtin() -> Vec<AgentManifest> {
             remediation(),
         ),
         agent("advisory", "Advisory", "Answers questions about a case.", vec![answer]),
+        AgentManifest {
+            engine: EngineKind::Model,
+            ..agent("model", "Models", "Lets programs use the platform's language models.", model())
+        },
     ]
 }
 
@@ -122,14 +161,34 @@ fn remediation() -> Vec<SkillSpec> {
         "Propose a fix",
         "Picks the playbooks that fix the findings and has the device draw the diff; changes nothing.",
         &[ReadCase, ReadDevice],
+        &[Data::CaseEvidence, Data::Playbooks, Data::DeviceState],
     );
     let apply = spec(
         Skill::RemediationApply,
         "Apply an approved fix",
         "Applies exactly the approved plan on the device, verifies it, and rolls back if that fails.",
         &[ReadCase, ReadDevice, ChangeDevice],
+        &[Data::CaseEvidence, Data::Playbooks, Data::DeviceState],
     );
-    vec![plan, SkillSpec { approval: Approval::Technician, ..apply }]
+    vec![plan, SkillSpec { approval: Approval::Technician, risk: Risk::High, ..apply }]
+}
+
+fn model() -> Vec<SkillSpec> {
+    let chat = spec(
+        Skill::ModelChat,
+        "Chat with a model",
+        "Goes on with a conversation. Nothing that the model says is carried out.",
+        &[],
+        &[Data::Given],
+    );
+    let embed = spec(
+        Skill::ModelEmbed,
+        "Turn texts into vectors",
+        "Gives each text as a vector of length 1, so that texts of like meaning lie close.",
+        &[],
+        &[Data::Given],
+    );
+    vec![chat, embed]
 }
 
 fn agent(id: &str, name: &str, description: &str, skills: Vec<SkillSpec>) -> AgentManifest {
@@ -143,14 +202,24 @@ fn agent(id: &str, name: &str, description: &str, skills: Vec<SkillSpec>) -> Age
     }
 }
 
-fn spec(skill: Skill, title: &str, description: &str, capabilities: &[Capability]) -> SkillSpec {
+fn spec(
+    skill: Skill,
+    title: &str,
+    description: &str,
+    capabilities: &[Capability],
+    data: &[Data],
+) -> SkillSpec {
     SkillSpec {
         name: skill,
         title: title.to_owned(),
         description: description.to_owned(),
         sku: skill.as_str().to_owned(),
         capabilities: capabilities.to_vec(),
+        data: data.to_vec(),
+        risk: Risk::Low,
         approval: Approval::None,
+        input: schema::input(skill).clone(),
+        output: schema::output(skill).clone(),
     }
 }
 
@@ -175,6 +244,16 @@ mod tests {
         for spec in builtin().into_iter().flat_map(|agent| agent.skills) {
             let changes = spec.capabilities.contains(&Capability::ChangeDevice);
             assert_eq!(changes, spec.approval > Approval::None, "{}", spec.name);
+            assert_eq!(changes, spec.risk > Risk::Low, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn every_skill_says_what_it_reads_takes_and_gives() {
+        for spec in builtin().into_iter().flat_map(|agent| agent.skills) {
+            assert!(!spec.data.is_empty(), "{}", spec.name);
+            assert_eq!(spec.input["type"], "object", "{}", spec.name);
+            assert!(spec.output["type"].is_string(), "{}", spec.name);
         }
     }
 

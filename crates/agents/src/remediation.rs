@@ -76,7 +76,7 @@ pub struct PlaybookBrief {
 }
 
 /// What remediation proposes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
     /// The ids of the chosen playbooks, in the order to run them.
@@ -84,6 +84,7 @@ pub struct Proposal {
     /// Which playbook fixes which finding.
     pub covers: Vec<Cover>,
     /// The findings that no playbook fixes: a person must.
+    #[schemars(with = "Vec<String>")]
     pub uncovered: Vec<FindingId>,
     /// The largest risk of a chosen playbook; low when there is none.
     pub risk: Risk,
@@ -94,10 +95,11 @@ pub struct Proposal {
 }
 
 /// A finding with what fixes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cover {
     /// Which finding.
+    #[schemars(with = "String")]
     pub finding: FindingId,
     /// Its posture check.
     pub check: u32,

@@ -17,6 +17,10 @@ named! {
         RemediationApply = "remediation.apply",
         /// Answers a question from a case's evidence.
         AdvisoryAnswer = "advisory.answer",
+        /// Goes on with a conversation, by a language model.
+        ModelChat = "model.chat",
+        /// Turns texts into vectors, by a language model.
+        ModelEmbed = "model.embed",
     }
 }
 
@@ -25,6 +29,16 @@ impl Skill {
     pub fn agent(self) -> &'static str {
         let name = self.as_str();
         name.split_once('.').map_or(name, |(agent, _)| agent)
+    }
+
+    /// Whether it works on a case that somebody opened; a model is asked about anything.
+    pub fn needs_case(self) -> bool {
+        !matches!(self, Self::ModelChat | Self::ModelEmbed)
+    }
+
+    /// Whether a program may ask for it by itself. What changes a device is approved by a person.
+    pub fn may_be_asked_by_programs(self) -> bool {
+        self != Self::RemediationApply
     }
 }
 

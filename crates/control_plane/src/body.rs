@@ -17,6 +17,8 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 pub(crate) const MAX_RESULT_BODY: usize = device_link::MAX_RESULT_BYTES / 3 * 4 + 64 * 1024;
 /// The most bytes of calls that a device brings: of each, the call, the answer and the grant in base64, with their frames.
 pub(crate) const MAX_SETTLEMENTS_BODY: usize = desk::MAX_SETTLED * 192 * 1024;
+/// The most bytes of a request with a model of learned triage, in base64.
+pub(crate) const MAX_TRIAGE_BODY: usize = 44 * 1024 * 1024;
 /// How much of what the parser says is passed on, in characters.
 const MAX_WORDS: usize = 400;
 

@@ -17,7 +17,14 @@ use crate::{problem::Problem, state::Shared};
 /// How long a handler may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The routes that wait on purpose.
-const WAITING: [&str; 2] = ["/v1/device/commands", "/v1/events"];
+const WAITING: [&str; 5] = [
+    "/v1/device/commands",
+    "/v1/events",
+    // Models take as long as they take; the desk bounds that.
+    "/openai/v1/chat/completions",
+    "/openai/v1/completions",
+    "/openai/v1/embeddings",
+];
 
 fn route(request: &Request) -> String {
     // The route's pattern, never the path: ids would make endless series, and queries may hold secrets.

@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     sizes: Family<OfLog, Gauge<i64, AtomicI64>>,
     ready: Gauge<i64, AtomicI64>,
     alarms: Gauge<i64, AtomicI64>,
+    quarantined: Gauge<i64, AtomicI64>,
     started: Gauge<f64, AtomicU64>,
     streams: Gauge<i64, AtomicI64>,
 }
@@ -56,13 +57,16 @@ impl Metrics {
         registry.register("echo_ready", "Whether the platform can do its work: 1 or 0", ready.clone());
         let words = "Witnesses that contradict a ledger, and ledgers with two histories";
         registry.register("echo_witness_alarms", words, alarms.clone());
+        let quarantined = Gauge::default();
+        let words = "Passages that are kept out of the memory because they speak to a model";
+        registry.register("echo_quarantined_passages", words, quarantined.clone());
         registry.register(
             "echo_start_time_seconds",
             "When it started, in seconds since 1970",
             started.clone(),
         );
         registry.register("echo_event_streams", "Open event streams", streams.clone());
-        Self { registry, served, sizes, ready, alarms, started, streams }
+        Self { registry, served, sizes, ready, alarms, quarantined, started, streams }
     }
 
     /// Counts a request that was answered.
@@ -84,6 +88,7 @@ impl Metrics {
         let health = desk.health().await;
         self.ready.set(i64::from(health.ready));
         self.alarms.set(i64::try_from(health.alarms.len()).unwrap_or(i64::MAX));
+        self.quarantined.set(i64::try_from(health.quarantined).unwrap_or(i64::MAX));
         self.started.set(health.started.as_duration().as_secs_f64());
         self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
         let mut text = String::new();

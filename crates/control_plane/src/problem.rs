@@ -102,6 +102,13 @@ impl Problem {
         )
     }
 
+    /// The change is durable, its entry is not.
+    fn ledger_behind() -> Self {
+        let detail = "accepted, but the ledger could not be written: try again with the same Idempotency-Key";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ledger-behind", "Accepted, not yet proven", detail)
+            .retry_after(5)
+    }
+
     /// Too much is going on.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail).retry_after(1)
@@ -149,15 +156,7 @@ impl From<DeskError> for Problem {
             }
             DeskError::LedgerBehind(reason) => {
                 tracing::error!(reason, "a change is durable, but the ledger could not be written");
-                let detail =
-                    "accepted, but the ledger could not be written: try again with the same Idempotency-Key";
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "ledger-behind",
-                    "Accepted, not yet proven",
-                    detail,
-                )
-                .retry_after(5)
+                Self::ledger_behind()
             }
             DeskError::DiskFull => {
                 tracing::error!("{words}");
@@ -165,6 +164,9 @@ impl From<DeskError> for Problem {
                 Self::new(full, "disk-full", "The disk is full", words).retry_after(60)
             }
             DeskError::Busy => Self::busy(words),
+            DeskError::Model(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "model", "The model did not answer", words)
+            }
             DeskError::Store(_) | DeskError::Home(_) | DeskError::Internal(_) => {
                 // These words may name files and queries: they are for the operator's log alone.
                 tracing::error!(error = words, "a request could not be done");

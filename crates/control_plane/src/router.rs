@@ -67,6 +67,7 @@ fn house() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(e::overview::overview))
         .routes(routes!(e::customers::list_customers, e::customers::add_customer))
+        .routes(routes!(e::erasure::read_erasure, e::erasure::erase_customer))
         .routes(routes!(e::users::list_users, e::users::add_user))
         .routes(routes!(e::sign_in_links::make_sign_in_link))
         .routes(routes!(e::agent_keys::list_agent_keys, e::agent_keys::make_agent_key))
@@ -100,6 +101,8 @@ fn cases() -> OpenApiRouter<Shared> {
         .routes(routes!(e::calls::ask_skill))
         .routes(routes!(e::call::read_call))
         .routes(routes!(e::close::close_case))
+        .routes(routes!(e::sort::sort_case))
+        .routes(routes!(e::triage::list_triage_labels))
         .routes(routes!(e::export::export_case))
         .routes(routes!(e::change_set::read_change_set))
         .routes(routes!(e::approve::approve))
@@ -164,7 +167,13 @@ fn mesh() -> OpenApiRouter<Shared> {
 }
 
 fn operation() -> OpenApiRouter<Shared> {
+    let triage = OpenApiRouter::new()
+        .routes(routes!(e::triage::read_triage, e::triage::install_triage))
+        .layer(DefaultBodyLimit::max(body::MAX_TRIAGE_BODY));
     OpenApiRouter::new()
+        .merge(triage)
+        .routes(routes!(e::triage::use_triage))
+        .routes(routes!(e::triage::learn_triage))
         .routes(routes!(e::healthz::healthz))
         .routes(routes!(e::readyz::readyz))
         .routes(routes!(e::metrics::read_metrics))

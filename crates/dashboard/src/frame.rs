@@ -138,6 +138,10 @@ impl Frame {
         self.may(Action::ApproveChange)
     }
 
+    pub(crate) fn may_work(&self) -> bool {
+        self.may(Action::WorkCase)
+    }
+
     pub(crate) fn may_close(&self) -> bool {
         self.may(Action::CloseCase)
     }

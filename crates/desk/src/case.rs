@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use access::{Action, Principal};
-use agents::{Filled, Form, Severity, Skill, Triage, TriageFacts, TriageInput, intake::FieldKind};
+use agents::{Filled, Form, Severity, Triage, intake::FieldKind};
 use dossier::Kind;
 use echo_core::{CaseId, CustomerId, DeviceId, Id, Page, PageRequest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use store::{Filter, Record, Scope};
 
 use crate::{
     Call, ChangeSet, Customer, Desk, DeskError, Device, Finding, InvoiceRecord, Proof, ReceiptRecord,
-    SkillCall, TimelineEntry, TimelineKind,
+    RelatedCase, SkillCall, Sorted, TimelineEntry, TimelineKind,
     call::scope_of,
     work::{Owner, Work},
 };
@@ -33,6 +33,8 @@ pub enum CaseState {
     Applying,
     /// A change was applied and proven.
     Resolved,
+    /// Nobody works on it: it collects a month's uses of models, and is then closed and billed.
+    Standing,
     /// It is over; what was done is billed.
     Closed,
 }
@@ -45,18 +47,20 @@ impl CaseState {
             Self::AwaitingApproval => "awaiting_approval",
             Self::Applying => "applying",
             Self::Resolved => "resolved",
+            Self::Standing => "standing",
             Self::Closed => "closed",
         }
     }
 
     /// Whether a case may go from here to `next`.
     pub fn may_become(self, next: Self) -> bool {
-        use CaseState::{Applying, AwaitingApproval, Closed, Open, Resolved};
+        use CaseState::{Applying, AwaitingApproval, Closed, Open, Resolved, Standing};
         matches!(
             (self, next),
             (Open | Resolved, AwaitingApproval | Closed)
                 | (AwaitingApproval, Open | Applying | AwaitingApproval)
                 | (Applying, Open | Resolved)
+                | (Standing, Closed)
         )
     }
 }
@@ -88,6 +92,9 @@ pub struct Case {
     pub severity: Severity,
     /// What triage found.
     pub triage: Option<Triage>,
+    /// What a technician sorted it as; nobody did yet without it.
+    #[serde(default)]
+    pub sorted: Option<Sorted>,
     /// When it was opened.
     pub opened: Timestamp,
     /// Who opened it.
@@ -167,6 +174,8 @@ pub struct CaseView {
     pub receipts: Vec<ReceiptRecord>,
     /// The bill, once it is drawn.
     pub invoice: Option<InvoiceRecord>,
+    /// Cases of the same customer that resemble it, the likest first.
+    pub related: Vec<RelatedCase>,
 }
 
 impl Desk {
@@ -194,6 +203,7 @@ impl Desk {
             state: CaseState::Open,
             severity: Severity::Medium,
             triage: None,
+            sorted: None,
             opened: work.now,
             opened_by: call.principal.name.clone(),
             closed: None,
@@ -261,7 +271,11 @@ impl Work<'_> {
         Ok(self.tx.update(case).await?)
     }
 
-    async fn customer_for(&mut self, call: &Call, asked: Option<CustomerId>) -> Result<Customer, DeskError> {
+    pub(crate) async fn customer_for(
+        &mut self,
+        call: &Call,
+        asked: Option<CustomerId>,
+    ) -> Result<Customer, DeskError> {
         let id = match (&call.principal.customer, asked) {
             (Some(own), None) => own.clone(),
             (_, Some(asked)) => asked,
@@ -290,7 +304,7 @@ impl Work<'_> {
         Ok(Some(device))
     }
 
-    async fn file_intake(&mut self, case: &Case) -> Result<(), DeskError> {
+    pub(crate) async fn file_intake(&mut self, case: &Case) -> Result<(), DeskError> {
         let document = IntakeDocument {
             case: &case.id,
             customer: &case.customer,
@@ -302,42 +316,6 @@ impl Work<'_> {
         };
         self.record(Kind::Intake, case.id.as_str(), Owner::case(case), &document).await?;
         Ok(())
-    }
-
-    /// Lets triage read the case, and keeps what it found.
-    pub(crate) async fn triage(
-        &mut self,
-        principal: &Principal,
-        case: &mut Case,
-        device: Option<&Device>,
-    ) -> Result<SkillCall, DeskError> {
-        let input = TriageInput {
-            text: case.text.clone(),
-            answers: case.answers.clone(),
-            facts: device.map(|d| TriageFacts {
-                os_name: d.facts.os_name.clone(),
-                kernel: d.facts.kernel.clone(),
-                notes: Vec::new(),
-                posture_score: d.posture.as_ref().map(|p| p.score),
-            }),
-        };
-        let mut call = self.admit(principal, case, Skill::TriageClassify, &input).await?;
-        let found = agents::Engine::run(self.desk.triager(), &input);
-        let triage = match found {
-            Ok(triage) => triage,
-            Err(error) => {
-                self.fail(&mut call, case, &error.to_string()).await?;
-                return Ok(call);
-            }
-        };
-        case.severity = triage.severity;
-        let summary = triage.summary.clone();
-        let title = format!("Triage: {}, {} severity", triage.category, triage.severity);
-        self.complete(&mut call, case, &triage, None, true).await?;
-        case.triage = Some(triage);
-        self.tx.update(case).await?;
-        self.note(case, TimelineKind::Triaged, title, summary, None).await?;
-        Ok(call)
     }
 
     pub(crate) async fn case_view(&mut self, case: Case) -> Result<CaseView, DeskError> {
@@ -352,7 +330,9 @@ impl Work<'_> {
             Some(id) => self.tx.get(&scope, id.as_str()).await?,
             None => None,
         };
+        let related = self.related_cases(&case).await?;
         Ok(CaseView {
+            related,
             customer_name: customer.name,
             device_name: device.map(|d| d.name),
             timeline: self.tx.all(&scope, &under).await?,

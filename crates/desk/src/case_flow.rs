@@ -1,9 +1,10 @@
 //! What can be asked of a case's agents, and what each skill is given.
 
 use access::{Action, Principal};
-use agents::{FindingBrief, Skill};
+use agents::{FindingBrief, Skill, schema};
 use device_link::Work as DeviceWork;
 use echo_core::{CaseId, DeviceId, Id as _};
+use serde_json::json;
 use store::{Filter, Scope};
 
 use crate::{
@@ -13,17 +14,18 @@ use crate::{
 impl Desk {
     /// Calls a skill for a case. What the platform can answer itself is answered at once; what needs the device
     /// is queued, and the call is `running` until the device has answered.
-    pub async fn ask(&self, call: &Call, case: &CaseId, ask: AskSkill) -> Result<SkillCall, DeskError> {
+    pub async fn ask(&self, call: &Call, case: &CaseId, mut ask: AskSkill) -> Result<SkillCall, DeskError> {
         call.principal.require(Action::AskSkill)?;
         let mut work = self.work(&call.principal.name).await?;
         let mut case = work.case(&call.scope(), case).await?;
-        if matches!(case.state, CaseState::Closed | CaseState::Applying) {
+        if matches!(case.state, CaseState::Closed | CaseState::Applying | CaseState::Standing) {
             let state = case.state.as_str();
             return Err(DeskError::Conflict(format!(
                 "case {} is {state}: nothing can be asked of it now",
                 case.number
             )));
         }
+        fits(case.id.as_str(), &mut ask)?;
         let made = match ask.skill {
             Skill::TriageClassify => {
                 let device = work.device_of(&case).await?;
@@ -31,7 +33,7 @@ impl Desk {
             }
             Skill::AdvisoryAnswer => {
                 let question = ask.question.unwrap_or_default();
-                work.advise(&call.principal, &case, &question).await?
+                return self.advise(call, work, case, &question).await;
             }
             Skill::DiagnosticsProbe => {
                 work.queue_skill(&call.principal, &case, ask.skill, DeviceWork::Diagnose).await?
@@ -44,9 +46,28 @@ impl Desk {
             Skill::RemediationApply => {
                 return Err(DeskError::invalid("skill", "a change is applied by approving its change set"));
             }
+            Skill::ModelChat | Skill::ModelEmbed => {
+                return Err(DeskError::invalid("skill", "a model is asked at /openai/v1, and needs no case"));
+            }
         };
         work.finish(call, 201, made).await
     }
+}
+
+/// Whether what is asked fits the skill's schema.
+fn fits(case: &str, ask: &mut AskSkill) -> Result<(), DeskError> {
+    if !ask.skill.needs_case() {
+        return Ok(());
+    }
+    if ask.skill == Skill::AdvisoryAnswer {
+        // What is missing is told like what is empty: by its name.
+        ask.question.get_or_insert_default();
+    }
+    let mut given = json!({ "case": case });
+    if let Some(question) = &ask.question {
+        given["question"] = json!(question);
+    }
+    schema::check(ask.skill, &given).map_err(|fault| DeskError::invalid(&fault.place, fault.reason))
 }
 
 impl Work<'_> {

@@ -1,4 +1,4 @@
-//! What the platform offers: catalogue, intake forms, playbooks, the posture policy. Each file is signed by the
+//! What the platform offers: catalogue, triage labels, intake forms, playbooks, the posture policy. Each file is signed by the
 //! playbook author; an unsigned or altered one is refused with the reason.
 //!
 //! A file that the operator's exception lets in is kept apart from the signed ones: whoever asks for it says what
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agents::{Form, PlaybookBrief};
+use agents::{Form, PlaybookBrief, drafting, triage::Labels};
 use device_link::SignedContent;
 use durable::Mode;
 use echo_core::Timestamp;
@@ -34,6 +34,10 @@ use crate::DeskError;
 const POLICY: &str = "echo_linux_baseline.yml";
 /// The price list.
 const CATALOGUE: &str = "catalogue.yaml";
+/// What a local model is told when it phrases a draft.
+pub(crate) const PROMPT: &str = "advice_prompt.md";
+/// What cases are sorted into.
+const LABELS: &str = "triage_labels.yaml";
 
 macro_rules! shipped {
     ($($path:literal),* $(,)?) => {
@@ -44,6 +48,8 @@ macro_rules! shipped {
 
 shipped![
     "manifest/catalogue.yaml",
+    "manifest/advice_prompt.md",
+    "manifest/triage_labels.yaml",
     "intake/cannot-sign-in.yaml",
     "intake/general-help.yaml",
     "intake/security-concern.yaml",
@@ -99,6 +105,10 @@ pub struct Excepted {
 pub struct Content {
     /// Plans and prices.
     pub catalogue: Catalogue,
+    /// The closed set of labels that cases are sorted into; the shipped one when the home's own is refused.
+    pub labels: Labels,
+    /// What a local model is told when it phrases a draft; nothing when the home's own is refused, and then none is asked.
+    pub prompt: Option<hygiene::Template>,
     /// Signed intake forms by id; see also [`Content::forms_at`].
     pub forms: BTreeMap<String, Form>,
     /// Signed playbooks by id; see also [`Content::playbooks_at`].
@@ -160,6 +170,8 @@ impl Content {
             excepted: Vec::new(),
         };
         let catalogue = door.must("manifest", CATALOGUE, None, Catalogue::parse)?.0;
+        let labels = door.may("manifest", LABELS, Labels::parse).unwrap_or_else(Labels::builtin);
+        let prompt = door.may("manifest", PROMPT, drafting::template);
         let (policy, admitted) = door.must("policies", POLICY, Some(ExceptedKind::Policy), Policy::parse)?;
         let policy = PosturePolicy { policy, signed: admitted.ok() };
         let (mut forms, mut excepted_forms) = (BTreeMap::new(), BTreeMap::new());
@@ -191,6 +203,8 @@ impl Content {
         let exceptions = exceptions.map(|(document, envelope)| (document.issued, envelope));
         Ok(Self {
             catalogue,
+            labels,
+            prompt,
             forms,
             playbooks,
             policy,

@@ -10,10 +10,11 @@ use std::{
 };
 
 use access::token::Issuer;
-use agents::{Admitted, Breaker, Skill, Triager};
+use agents::{Admitted, Breaker, Skill};
 use dossier::LogName;
 use echo_core::{CallId, DeviceId, Digest, Mint, Timestamp};
 use ledger::Log;
+use models::Models;
 use observability::PulseBoard;
 use store::Store;
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
@@ -22,7 +23,10 @@ use witness::Cosigner;
 
 use crate::{
     Content, DeskError,
+    erasure::ErasureRoom,
+    learning::LearningRoom,
     mesh_board::{MeshBoard, MeshRoom},
+    recall::MemoryRoom,
     vault::VaultRoom,
 };
 
@@ -49,7 +53,7 @@ pub(crate) struct Inner {
     pub(crate) genesis: Log,
     pub(crate) aeterna: Log,
     pub(crate) content: Content,
-    pub(crate) triager: Triager,
+    pub(crate) learning: LearningRoom,
     pub(crate) board: Mutex<PulseBoard>,
     pub(crate) durable_seqs: Mutex<BTreeMap<DeviceId, u64>>,
     pub(crate) gates: Mutex<Gates>,
@@ -63,6 +67,9 @@ pub(crate) struct Inner {
     pub(crate) index_stale: AtomicBool,
     pub(crate) vault: VaultRoom,
     pub(crate) mesh: MeshRoom,
+    pub(crate) erasure: ErasureRoom,
+    pub(crate) models: Models,
+    pub(crate) memory: MemoryRoom,
 }
 
 /// Whether the ledgers' outbox was found empty since the start. Until then an entry may be one that a run which was
@@ -93,6 +100,14 @@ impl Desk {
         self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn erasing(&self) -> &AsyncMutex<()> {
+        &self.0.erasure.turn
+    }
+
+    pub(crate) fn forgotten(&self) -> MutexGuard<'_, BTreeSet<DeviceId>> {
+        self.0.erasure.forgotten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn started(&self) -> Timestamp {
         self.0.started
     }
@@ -105,8 +120,8 @@ impl Desk {
         &self.0.issuer
     }
 
-    pub(crate) fn triager(&self) -> &Triager {
-        &self.0.triager
+    pub(crate) fn learning(&self) -> &LearningRoom {
+        &self.0.learning
     }
 
     pub(crate) fn signer(&self, role: KeyRole) -> Result<&KeyPair, DeskError> {
@@ -135,6 +150,14 @@ impl Desk {
 
     pub(crate) fn mesh_trouble(&self) -> &watch::Sender<Option<String>> {
         &self.0.mesh.stopped
+    }
+
+    pub(crate) fn models_room(&self) -> &Models {
+        &self.0.models
+    }
+
+    pub(crate) fn memory_room(&self) -> &MemoryRoom {
+        &self.0.memory
     }
 
     pub(crate) fn mesh_board(&self) -> &MeshBoard {
@@ -241,12 +264,14 @@ impl Desk {
         self.save_pulses()?;
         self.refresh_index().await;
         self.refresh_revocations().await?;
+        self.remember_in_background();
         self.expire_commands().await
     }
 
     /// What is to be done every hour: forget answers and events that nobody will ask for again, and admissions of
-    /// calls that never came to be.
+    /// calls that never came to be; close the standing cases whose month is over; learn from what was decided.
     pub async fn tidy(&self) -> Result<(), DeskError> {
+        self.bill_standing().await?;
         let ago = |seconds: i64| {
             echo_core::clock::from_millis(self.now().as_millisecond().saturating_sub(seconds * 1000))
         };
@@ -256,7 +281,11 @@ impl Desk {
         let mut tx = self.store().write().await?;
         tx.forget_replies(before).await?;
         tx.forget_events(before).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.resume_erasures().await;
+        self.tidy_memory().await?;
+        self.check_prompt().await;
+        self.learn_when_due().await
     }
 
     /// Stops: telemetry to disk, ledgers and database closed.
@@ -265,6 +294,7 @@ impl Desk {
         self.refresh_index().await;
         self.0.genesis.close();
         self.0.aeterna.close();
+        self.close_memory().await;
         self.0.store.close().await;
         saved
     }

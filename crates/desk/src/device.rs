@@ -176,7 +176,7 @@ impl Desk {
         device.state = DeviceState::Revoked;
         work.tx.update(&device).await?;
         work.empty_queue(&device).await?;
-        work.revoke_node(&device, "retired").await?;
+        work.revoke_nodes(&[&device], "retired").await?;
         let event = Event {
             topic: "device".to_owned(),
             id: id.to_string(),

@@ -69,6 +69,9 @@ pub enum DeskError {
     /// The database stayed busy for too long.
     #[error("the platform is busy: try again in a moment")]
     Busy,
+    /// A model did not answer.
+    #[error(transparent)]
+    Model(models::ModelError),
     /// The database refused.
     #[error(transparent)]
     Store(StoreError),

@@ -10,7 +10,7 @@ use crate::{Desk, DeskError, call::scope_of};
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// What it is about: `case`, `device`, `invoice`, `mesh`, `agent_key`.
+    /// What it is about: `case`, `device`, `invoice`, `mesh`, `agent_key`, `triage`.
     pub topic: String,
     /// Which one.
     pub id: String,

@@ -18,7 +18,7 @@ use ledger::MAX_READ_ENTRIES;
 use store::Scope;
 use trust::{KeyRole, LogKey};
 
-use crate::{Desk, DeskError, DocumentRecord, desk::blocking, document};
+use crate::{Desk, DeskError, DocumentRecord, desk::blocking, document, erasure_work::ErasedAttestation};
 
 /// How many entries of the ledger may lie behind the index: so many are read again at a start.
 const MAX_BEHIND: u64 = 100_000;
@@ -126,10 +126,14 @@ impl Desk {
         for (index, bytes) in (from..).zip(entries) {
             let Some(entry) = attestation_in(bytes) else { continue };
             let key = document::key(Kind::Attestation, &entry.id);
-            let record = tx.get::<DocumentRecord>(&Scope::All, &key).await?.ok_or_else(|| {
+            if let Some(record) = tx.get::<DocumentRecord>(&Scope::All, &key).await? {
+                found.push(Attested::new(&record.envelope, bytes, index).map_err(broken)?);
+                continue;
+            }
+            let erased = tx.get::<ErasedAttestation>(&Scope::All, &key).await?.ok_or_else(|| {
                 DeskError::Internal(format!("the ledger's attestation {} is not in the database", entry.id))
             })?;
-            found.push(Attested::new(&record.envelope, bytes, index).map_err(broken)?);
+            found.push(Attested { index, ..erased.listing });
         }
         Ok(found)
     }

@@ -128,10 +128,11 @@ impl Desk {
         let skills = checked(&new)?;
         let mut work = self.work(&call.principal.name).await?;
         let case = work.case(&call.scope(), case).await?;
-        if case.state == CaseState::Closed {
+        if matches!(case.state, CaseState::Closed | CaseState::Standing) {
             return Err(DeskError::Conflict(format!(
-                "case {} is closed and billed: open another one for further calls",
-                case.number
+                "case {} is {}: open another one for further calls",
+                case.number,
+                case.state.as_str()
             )));
         }
         let holder =
@@ -275,6 +276,9 @@ fn checked(new: &NewGrant) -> Result<Vec<Skill>, DeskError> {
     }
     if skills.contains(&Skill::RemediationApply) {
         return Err(DeskError::invalid("skills", "a change is applied by approving its change set"));
+    }
+    if skills.iter().any(|skill| !skill.needs_case()) {
+        return Err(DeskError::invalid("skills", "models are asked where they are, not over the mesh"));
     }
     if new.calls == 0 || new.calls > MAX_CALLS {
         return Err(DeskError::invalid("calls", format!("write a number from 1 to {MAX_CALLS}")));

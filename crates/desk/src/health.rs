@@ -25,10 +25,13 @@ pub struct Health {
     /// What does not hold, in words.
     pub problems: Vec<String>,
     /// What witnesses say against the ledgers, and forks that nodes of the mesh proved. A witness may be wrong, and a fork is
-    /// for people to look into, so neither stops the platform.
+    /// for people to look into, so neither stops the platform. And an erasure that could not be finished, and a
+    /// learned triage that is refused.
     pub alarms: Vec<String>,
     /// Why the mesh has stopped by itself. The platform serves on without it.
     pub mesh: Option<String>,
+    /// How many passages are kept out of the memory because they speak to a model.
+    pub quarantined: u64,
 }
 
 impl Desk {
@@ -39,9 +42,27 @@ impl Desk {
             problems.push(problem);
         }
         problems.extend(LogName::ALL.into_iter().filter_map(|log| self.check_log(log).err()));
-        let alarms = self.contradictions().await.unwrap_or_default();
+        let mut alarms = self.contradictions().await.unwrap_or_default();
+        alarms.extend(self.unfinished_erasure().await);
+        alarms.extend(self.learning_trouble());
+        alarms.extend(self.prompt_trouble());
         let mesh = self.mesh_trouble().borrow().clone();
-        Health { ready: problems.is_empty(), started: self.started(), problems, alarms, mesh }
+        Health {
+            ready: problems.is_empty(),
+            started: self.started(),
+            problems,
+            alarms,
+            mesh,
+            quarantined: self.quarantined(),
+        }
+    }
+
+    /// What is said while an erasure has something left to do.
+    async fn unfinished_erasure(&self) -> Option<String> {
+        let open = self.unfinished_erasures().await.unwrap_or_default();
+        let words = "the erasure of a customer is not finished: files or free pages of the database may still hold \
+                     something; look into the log for why";
+        (open > 0).then(|| words.to_owned())
     }
 
     async fn check_database(&self) -> Result<(), String> {

@@ -12,6 +12,7 @@ use agents::{Lexicon, Triager};
 use dossier::{Kind, LogName};
 use echo_core::{CustomerId, Digest, Mint, Timestamp};
 use ledger::Log;
+use models::Models;
 use observability::PulseBoard;
 use serde::{Deserialize, Serialize};
 use store::{Filter, Record, Scope, Store};
@@ -27,9 +28,13 @@ use zeroize::Zeroizing;
 use crate::{
     Content, Desk, DeskError, NewUser, SignInLink, User, content,
     desk::{Entered, Gates, Inner},
+    erasure::ErasureRoom,
     exception,
+    learning::LearningRoom,
     mesh_board::MeshRoom,
-    notice, roll,
+    notice,
+    recall::MemoryRoom,
+    roll,
     vault::{VaultKey, VaultRoom},
     work::Owner,
 };
@@ -50,12 +55,16 @@ pub struct Options {
     pub passphrase: Option<Zeroizing<String>>,
     /// Where what opens the vault lies, when somebody handed it in.
     pub vault_key: Option<VaultKey>,
+    /// The models that may be asked.
+    pub models: Models,
+    /// How many days a closed case, or what is known of a device, is remembered in words; for ever without it.
+    pub keep_days: Option<u32>,
 }
 
 impl Options {
     /// A home whose keystore needs no passphrase.
     pub fn new(home: PathBuf, mint: Mint) -> Self {
-        Self { home, mint, passphrase: None, vault_key: None }
+        Self { home, mint, passphrase: None, vault_key: None, models: Models::none(), keep_days: None }
     }
 }
 
@@ -93,7 +102,7 @@ const FOUNDING: &str = "founding";
 impl Desk {
     /// Opens a home, and enters into the ledgers what an earlier run left owed.
     pub async fn open(options: Options) -> Result<Opened, DeskError> {
-        let Options { home, mint, passphrase, vault_key } = options;
+        let Options { home, mint, passphrase, vault_key, models, keep_days } = options;
         make_folders(&home)?;
         let database = home.join("echo.db");
         if database.exists() && !Keystore::exists(&home) {
@@ -103,15 +112,20 @@ impl Desk {
                 home.display()
             )));
         }
-        let desk = Self::new(wire(home, mint, passphrase, &database).await?);
+        let memory = MemoryRoom::open(&home, keep_days).await?;
+        let desk = Self::new(wire(home, mint, passphrase, (models, memory), &database).await?);
         desk.found().await?;
         desk.enter_exceptions().await?;
         for log in LogName::ALL {
             desk.follow(log).await?;
         }
         desk.drain().await?;
+        desk.end_interrupted().await?;
         desk.open_vault(vault_key).await?;
         desk.open_revocations().await?;
+        desk.open_learning().await?;
+        desk.open_memory().await?;
+        desk.resume_erasures().await;
         desk.write_node_registry().await?;
         desk.write_treasury().await;
         desk.warn_of_rotations();
@@ -165,6 +179,7 @@ async fn wire(
     home: PathBuf,
     mint: Mint,
     passphrase: Option<Zeroizing<String>>,
+    (models, memory): (Models, MemoryRoom),
     database: &Path,
 ) -> Result<Inner, DeskError> {
     let before = keystore_bytes(&home)?;
@@ -211,8 +226,8 @@ async fn wire(
         issuer,
         genesis,
         aeterna,
+        learning: LearningRoom::new(Triager::new(Lexicon::builtin(), content.labels.clone())),
         content,
-        triager: Triager::new(Lexicon::builtin()),
         board: Mutex::new(board),
         durable_seqs: Mutex::new(durable_seqs),
         gates: Mutex::new(Gates::default()),
@@ -222,6 +237,9 @@ async fn wire(
         asking: Notify::new(),
         heard: Mutex::default(),
         mesh: MeshRoom::default(),
+        erasure: ErasureRoom::default(),
+        models,
+        memory,
     })
 }
 

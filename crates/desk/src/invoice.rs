@@ -76,8 +76,10 @@ impl Desk {
         let mut case = work.case(&call.scope(), id).await?;
         work.move_case(&mut case, CaseState::Closed).await?;
         case.closed = Some(work.now);
+        case.confirm(&call.principal, work.now);
         work.tx.update(&case).await?;
         work.draw_invoice(&case).await?;
+        work.recall(&case.customer, format!("case/{}", case.id), None).await?;
         work.note(&case, TimelineKind::Closed, "Case closed", "", None).await?;
         let view = work.case_view(case).await?;
         work.finish(call, 200, view).await
@@ -108,10 +110,14 @@ impl Desk {
         let paid = record.settlement.as_ref().map_or(Money::zero(record.invoice.currency), |s| s.amount);
         record.state = revenue::settle(&record.invoice, paid, &settlement)
             .map_err(|e| DeskError::invalid("amount", e))?;
-        let case = work.case(&Scope::All, &record.invoice.case).await?;
-        work.record(Kind::Settlement, settlement.id.as_str(), Owner::case(&case), &settlement).await?;
-        let title = format!("{} paid", settlement.amount);
-        work.note(&case, TimelineKind::Settled, title, &settlement.reference, Some(id.as_str())).await?;
+        let (customer, case) = (&record.invoice.customer, &record.invoice.case);
+        let owner = Owner { customer: Some(customer), parent: Some(case.as_str()) };
+        work.record(Kind::Settlement, settlement.id.as_str(), owner, &settlement).await?;
+        // An invoice that was kept when its customer was erased has no case any more.
+        if let Some(case) = work.tx.get::<Case>(&Scope::All, case.as_str()).await? {
+            let title = format!("{} paid", settlement.amount);
+            work.note(&case, TimelineKind::Settled, title, &settlement.reference, Some(id.as_str())).await?;
+        }
         record.settlement = Some(settlement);
         work.tx.update(&record).await?;
         work.finish(call, 201, record).await
@@ -146,7 +152,7 @@ impl Desk {
 
 impl Work<'_> {
     /// Draws the invoice of a case from its receipts; a case without receipts has none.
-    async fn draw_invoice(&mut self, case: &Case) -> Result<(), DeskError> {
+    pub(crate) async fn draw_invoice(&mut self, case: &Case) -> Result<(), DeskError> {
         let scope = Scope::Customer(case.customer.clone());
         let receipts: Vec<_> = self
             .tx

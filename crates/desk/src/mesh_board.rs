@@ -3,14 +3,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use echo_core::{CustomerId, DeviceId, Timestamp};
+use echo_core::{CustomerId, DeviceId, Id as _, Timestamp};
 use mesh::NodeId;
 use serde::Serialize;
 use serde_json::Value;
+use store::Scope;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use trust::Envelope;
 
-use crate::{Desk, DeskError, Event};
+use crate::{Customer, Desk, DeskError, Event, Work};
 
 /// The most nodes on the board. What is published beyond is left out, and said in the log.
 pub const MAX_MESH_NODES: usize = 10_000;
@@ -112,6 +113,18 @@ impl MeshBoard {
         self.0.borrow().clone()
     }
 
+    /// Takes a customer's nodes off the picture.
+    pub(crate) fn forget(&self, customer: &CustomerId) {
+        self.0.send_if_modified(|newest| {
+            let theirs = |node: &MeshNode| node.customer.as_ref() == Some(customer);
+            let Some(state) = newest.as_mut().filter(|state| state.nodes.iter().any(theirs)) else {
+                return false;
+            };
+            Arc::make_mut(state).nodes.retain(|node| !theirs(node));
+            true
+        });
+    }
+
     pub(crate) fn follow(&self) -> watch::Receiver<Newest> {
         self.0.subscribe()
     }
@@ -141,7 +154,7 @@ impl Desk {
         }
         let mut work = self.work("mesh").await?;
         for (customer, event) in &changes {
-            work.tell(customer.as_ref(), event).await?;
+            work.tell_if_known(customer.as_ref(), event).await?;
         }
         work.commit().await
     }
@@ -167,8 +180,20 @@ impl Desk {
     ) -> Result<(), DeskError> {
         let mut work = self.work("mesh").await?;
         let event = event(id, what.chars().take(500).collect(), work.now);
-        work.tell(customer, &event).await?;
+        work.tell_if_known(customer, &event).await?;
         work.commit().await
+    }
+}
+
+impl Work<'_> {
+    /// As [`Work::tell`], but for a customer that was erased: the mesh knows its nodes for a while longer.
+    async fn tell_if_known(&mut self, customer: Option<&CustomerId>, event: &Event) -> Result<(), DeskError> {
+        if let Some(id) = customer
+            && self.tx.get::<Customer>(&Scope::All, id.as_str()).await?.is_none()
+        {
+            return Ok(());
+        }
+        self.tell(customer, event).await
     }
 }
 

@@ -80,7 +80,7 @@ impl Desk {
         {
             match self.signer(Kind::NodeRevocations.signer()) {
                 Ok(issuer) => {
-                    work.next_list(issuer, Some(record), None).await?;
+                    work.next_list(issuer, Some(record), Vec::new()).await?;
                     work.commit().await?;
                 }
                 Err(error) => {
@@ -93,27 +93,34 @@ impl Desk {
 }
 
 impl Work<'_> {
-    /// Enters a device's node into the next version of the list, to be told to the mesh after the commit. Without the
-    /// issuer's key the device is retired all the same: it may not speak to the platform any more; but other nodes let it
-    /// in until its certificate ends.
-    pub(crate) async fn revoke_node(&mut self, device: &Device, reason: &str) -> Result<(), DeskError> {
+    /// Enters devices' nodes into the next version of the list, to be told to the mesh after the commit. Without the
+    /// issuer's key the devices are retired all the same: they may not speak to the platform any more; but other nodes let
+    /// them in until their certificates end.
+    pub(crate) async fn revoke_nodes(&mut self, devices: &[&Device], reason: &str) -> Result<(), DeskError> {
+        if devices.is_empty() {
+            return Ok(());
+        }
         let issuer = match self.desk.signer(Kind::NodeRevocations.signer()) {
             Ok(issuer) => issuer,
             Err(error) => {
-                tracing::error!(%error, device = %device.id, "a node was retired, and the mesh cannot be told");
+                tracing::error!(%error, nodes = devices.len(), "nodes were retired, and the mesh cannot be told");
                 return Ok(());
             }
         };
         let kept = self.tx.get(&Scope::All, ID).await?;
-        let node = RevokedNode { did: device.did.clone(), since: self.now, reason: reason.to_owned() };
-        self.next_list(issuer, kept, Some((node, end_of(device)?))).await
+        let mut more = Vec::with_capacity(devices.len());
+        for device in devices {
+            let did = device.did.clone();
+            more.push((RevokedNode { did, since: self.now, reason: reason.to_owned() }, end_of(device)?));
+        }
+        self.next_list(issuer, kept, more).await
     }
 
     async fn next_list(
         &mut self,
         issuer: &KeyPair,
         kept: Option<RevocationsRecord>,
-        more: Option<(RevokedNode, Timestamp)>,
+        more: Vec<(RevokedNode, Timestamp)>,
     ) -> Result<(), DeskError> {
         let known = kept.is_some();
         let before = kept.as_ref().map_or(0, |record| record.list.version);

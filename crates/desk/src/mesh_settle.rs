@@ -315,6 +315,7 @@ impl Work<'_> {
             scan: None,
             change_set: None,
             receipt: None,
+            trace: None,
         })
     }
 

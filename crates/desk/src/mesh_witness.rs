@@ -56,6 +56,9 @@ impl Record for NodeCosignature {
     }
 }
 
+/// The kind of the records of what nodes cosigned.
+pub(crate) const COSIGNATURE: &str = NodeCosignature::KIND;
+
 /// The incident that a ledger with two histories is; one a ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ForkRecord {

@@ -55,6 +55,9 @@ impl Desk {
         let mut accepted = PulsesAccepted { fresh: 0, duplicates: 0, durable_seq: 0 };
         let now = self.now();
         let mut board = self.board();
+        if self.forgotten().contains(device) {
+            return Err(DeskError::Unauthenticated("the device was erased: enrol it anew".to_owned()));
+        }
         for pulse in batch.pulses {
             match board.accept_at(pulse, now) {
                 Accepted::Fresh => accepted.fresh += 1,

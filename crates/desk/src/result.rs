@@ -100,6 +100,9 @@ impl Work<'_> {
     ) -> Result<(), DeskError> {
         self.complete(call, case, &diagnosis, None, true).await?;
         let detail = describe(&diagnosis);
+        if let Some(device) = &call.device {
+            self.recall(&case.customer, format!("device/{device}"), Some(detail.clone())).await?;
+        }
         let host = &diagnosis.facts.hostname;
         let title = match diagnosis.notes.len() {
             0 => format!("{host} observed: nothing stands out"),

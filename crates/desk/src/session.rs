@@ -95,6 +95,9 @@ impl Record for FamilyRecord {
     }
 }
 
+/// The kinds of records here that are somebody's but belong to nobody.
+pub(crate) const UNOWNED: [&str; 2] = [OneTimeRecord::KIND, FamilyRecord::KIND];
+
 impl Desk {
     /// Who holds this access token or agent key, if it is good and was not revoked.
     pub async fn authenticate(&self, token: &str) -> Result<Principal, DeskError> {

@@ -1,7 +1,7 @@
 //! The one way in for every skill: authorise, entitlement, breaker, skill, meter, receipt, ledger.
 
 use access::{Action, Principal};
-use agents::{Ask, Gate, Refusal, Skill};
+use agents::{Ask, Gate, Refusal, Skill, Trace};
 use dossier::Kind;
 use echo_core::{
     CallId, CaseId, ChangeSetId, CommandId, CustomerId, DeviceId, Digest, Id as _, ReceiptId, ScanId,
@@ -22,12 +22,23 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkillCallState {
-    /// A device works on it.
+    /// A device or a model works on it.
     Running,
     /// It is done.
     Done,
     /// It did not work; nothing is charged.
     Failed,
+}
+
+impl SkillCallState {
+    /// As text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// What is asked of a case's agents.
@@ -82,6 +93,9 @@ pub struct SkillCall {
     pub change_set: Option<ChangeSetId>,
     /// The receipt for it.
     pub receipt: Option<ReceiptId>,
+    /// Why it answered what it did, for skills that choose their words.
+    #[serde(default)]
+    pub trace: Option<Trace>,
 }
 
 impl Record for SkillCall {
@@ -100,11 +114,7 @@ impl Record for SkillCall {
     }
 
     fn state(&self) -> &str {
-        match self.state {
-            SkillCallState::Running => "running",
-            SkillCallState::Done => "done",
-            SkillCallState::Failed => "failed",
-        }
+        self.state.as_str()
     }
 }
 
@@ -186,6 +196,7 @@ impl Work<'_> {
             scan: None,
             change_set: None,
             receipt: None,
+            trace: None,
         };
         self.tx.insert(&call).await?;
         Ok(call)
@@ -360,7 +371,7 @@ impl Desk {
     }
 
     /// Tells the breaker how a call ended. A call that was let in before a restart is not counted.
-    fn report(&self, id: &CallId, ok: bool, now: Timestamp) {
+    pub(crate) fn report(&self, id: &CallId, ok: bool, now: Timestamp) {
         let mut gates = self.gates();
         if let Some(admitted) = gates.admitted.remove(id) {
             let breaker = gates.breakers.entry(admitted.skill()).or_default();

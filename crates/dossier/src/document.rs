@@ -89,11 +89,13 @@ pub enum Kind {
     NodeRevocations,
     /// What an agent key may do and spend, or that it was revoked.
     AgentKey,
+    /// What a version of learned triage is: the digest of its model, its labels, how good it is.
+    TriageModel,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TrustRegistry,
         Self::Content,
         Self::DeprecationNotice,
@@ -112,6 +114,7 @@ impl Kind {
         Self::MeshGrant,
         Self::NodeRevocations,
         Self::AgentKey,
+        Self::TriageModel,
     ];
 
     /// The kind's name in ledger entries.
@@ -135,6 +138,7 @@ impl Kind {
             Self::MeshGrant => "mesh_grant",
             Self::NodeRevocations => "node_revocations",
             Self::AgentKey => "agent_key",
+            Self::TriageModel => "triage_model",
         }
     }
 
@@ -174,7 +178,8 @@ impl Kind {
             | Self::GenesisCommitment
             | Self::VaultAudit
             | Self::MeshGrant
-            | Self::AgentKey => KeyRole::Operator,
+            | Self::AgentKey
+            | Self::TriageModel => KeyRole::Operator,
             Self::Finding | Self::Attestation | Self::Fulfilment => KeyRole::Attestor,
             Self::Receipt | Self::Invoice | Self::Settlement => KeyRole::Receipts,
         }
@@ -200,6 +205,7 @@ impl Kind {
             Self::MeshGrant => "application/vnd.echo.mesh-grant.v1+json",
             Self::NodeRevocations => trust::revocation::REVOCATIONS_TYPE,
             Self::AgentKey => "application/vnd.echo.agent-key.v1+json",
+            Self::TriageModel => "application/vnd.echo.triage-model.v1+json",
         }
     }
 }

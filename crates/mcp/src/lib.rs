@@ -11,6 +11,7 @@
 
 mod arguments;
 mod failure;
+mod message;
 mod once;
 mod prompts;
 mod records;
@@ -26,6 +27,8 @@ use desk::Desk;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
+
+pub use message::{Told, read_message};
 
 use crate::server::Server;
 

@@ -25,9 +25,10 @@ pub(crate) enum Job {
     ListDevices,
 }
 
-/// A skill that can be asked for here. What changes a device is approved by a person, not by a model.
+/// A skill that can be asked for here. What changes a device is approved by a person, not by a model; and whoever speaks
+/// MCP has a model of its own.
 fn offered(skill: Skill) -> bool {
-    skill != Skill::RemediationApply
+    skill.may_be_asked_by_programs() && skill.needs_case()
 }
 
 /// The name of a skill's tool: names with a full stop are refused by some clients.
@@ -142,10 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn every_skill_but_the_one_that_people_approve_is_a_tool() {
+    fn every_skill_on_a_case_but_the_one_that_people_approve_is_a_tool() {
         let names: Vec<String> = all().into_iter().map(|tool| tool.name.into_owned()).collect();
         for skill in Skill::ALL {
-            assert_eq!(names.contains(&name_of(*skill)), *skill != Skill::RemediationApply, "{skill}");
+            let expected = !["remediation.apply", "model.chat", "model.embed"].contains(&skill.as_str());
+            assert_eq!(names.contains(&name_of(*skill)), expected, "{skill}");
         }
         assert_eq!(Job::named("remediation_apply"), None);
     }

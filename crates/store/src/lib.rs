@@ -11,6 +11,7 @@
 //! What may not come in: what a case or a receipt *is* (a [`Record`] says its own kind, owner and state), HTTP,
 //! signatures, the ledger's files.
 
+mod erase;
 mod error;
 mod events;
 mod heads;
@@ -21,6 +22,7 @@ mod record;
 mod schema;
 mod tx;
 
+pub use erase::Owned;
 pub use error::StoreError;
 pub use events::StoredEvent;
 pub use heads::LogHead;

@@ -14,7 +14,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: AnyPool,
+    pub(crate) pool: AnyPool,
 }
 
 impl Store {
@@ -40,11 +40,12 @@ impl Store {
             .acquire_timeout(WAIT)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    // FULL: what was acknowledged is on the disk, not only in the WAL's page cache.
+                    // FULL: what was acknowledged is on the disk, not only in the WAL's page cache. What is deleted is
+                    // overwritten in its page: see `Store::scrub` for the rest.
                     connection
                         .execute(
                             "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                             PRAGMA foreign_keys = ON; PRAGMA cache_size = -2048;",
+                             PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -2048;",
                         )
                         .await?;
                     Ok(())

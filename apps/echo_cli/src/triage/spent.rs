@@ -51,8 +51,9 @@ fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
+/// Processor time of all threads since the program began, in seconds.
 #[expect(clippy::cast_precision_loss, reason = "seconds of processor time are far below 2^52")]
-fn processor() -> f64 {
+pub fn processor() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

@@ -7,6 +7,7 @@ mod attestation;
 mod fixture;
 mod keystore;
 mod ledger;
+mod model;
 mod people;
 mod retry;
 mod session;

@@ -122,3 +122,28 @@ fn a_device_is_retired_once_and_only_with_a_yes() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("is retired"), "{}", stderr(&refused));
 }
+
+#[test]
+fn a_customer_is_erased_by_whoever_writes_its_name() {
+    let platform = signed_in();
+    let weber = json(&platform, &["customer", "add", "--plan", "care", "--name", "Bakery Weber"]);
+    let plan = json(&platform, &["customer", "erase", id(&weber), "--dry-run"]);
+    assert_eq!((plan["state"].as_str(), plan["goes"]["customer"].as_u64()), (Some("planned"), Some(1)));
+    let erase = |more: &[&str]| {
+        let mut command = platform.command(&["customer", "erase", id(&weber), "--reason", "test_data"]);
+        command.args(more).stdin(Stdio::null()).output().unwrap()
+    };
+    let nobody = erase(&[]);
+    assert_eq!(nobody.status.code(), Some(2), "{}", stderr(&nobody));
+    assert!(stderr(&nobody).contains("--confirm"), "{}", stderr(&nobody));
+    let wrong = erase(&["--confirm", "Bakery Lind"]);
+    assert!(wrong.status.code() == Some(1) && stderr(&wrong).contains("confirm"), "{}", stderr(&wrong));
+    for _ in 0..2 {
+        let erased = erase(&["--confirm", "Bakery Weber"]);
+        assert!(erased.status.success(), "{}", stderr(&erased));
+        let told = stdout(&erased);
+        assert!(told.contains("erased on") && told.contains("stays: entries of the ledgers"), "{told}");
+    }
+    let list = platform.command(&["customer", "list"]).output().unwrap();
+    assert!(!stdout(&list).contains("Bakery Weber"));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Evidence, EvidenceKind, MAX_CITATIONS, Question};
+use super::{ABSTAIN_BELOW, Evidence, EvidenceKind, MAX_CITATIONS, Question};
 use crate::text::{sentences, stem, tokens};
 
 /// BM25's saturation of repeated words.
@@ -13,6 +13,8 @@ const B: f64 = 0.75;
 const TITLE_WEIGHT: f64 = 2.0;
 /// Evidence below this share of the best score is left out.
 const WORTH_CITING: f64 = 0.35;
+/// How much nearness in meaning weighs beside all of the question's words.
+const NEARNESS: f64 = 0.5;
 
 /// Words that say nothing about a question's subject.
 const STOP_WORDS: &str = "a about after all also am an and any are as at be been but by can could did do does for from \
@@ -29,6 +31,9 @@ fn asks_for(kind: EvidenceKind) -> &'static str {
         EvidenceKind::Playbook => "playbook fix repair solve remedy solution",
         EvidenceKind::Triage => "triage queue category severity urgent",
         EvidenceKind::Scan => "scan score posture safe secure security",
+        EvidenceKind::Document => "document documentation manual guide",
+        EvidenceKind::PastCase => "earlier past similar case before",
+        EvidenceKind::Device => "",
     }
 }
 
@@ -45,6 +50,8 @@ pub(super) struct Ranked<'a> {
     pub best: Vec<Hit<'a>>,
     /// The share of the question's words that they bear on, 0 to 1.
     pub coverage: f64,
+    /// The question's words that they do not bear on, as they were written.
+    pub missing: Vec<&'a str>,
 }
 
 /// One piece of evidence as a bag of words.
@@ -62,31 +69,74 @@ impl Bag<'_> {
     }
 }
 
+/// One piece of evidence with its score.
+type Scored<'b, 'a> = (f64, &'b Bag<'a>);
+
 pub(super) fn rank(question: &Question) -> Ranked<'_> {
-    let stop: BTreeSet<String> = words(STOP_WORDS).collect();
-    let asked: BTreeSet<String> = words(&question.text).filter(|word| !stop.contains(word)).collect();
+    let asked = asked(&question.text);
     let bags: Vec<Bag<'_>> = question.evidence.iter().map(bag).filter(|bag| bag.length > 0.0).collect();
     let weights = weights(&asked, &bags);
     let average = bags.iter().map(|bag| bag.length).sum::<f64>() / count(bags.len().max(1));
+    let all: f64 = weights.values().sum();
 
-    let mut scored: Vec<(f64, &Bag<'_>)> = bags
-        .iter()
-        .map(|bag| (score(bag, &weights, average), bag))
-        .filter(|(score, _)| *score > 0.0)
+    let scored = bags.iter().map(|bag| (score(bag, &weights, average) + nearness(bag, all), bag));
+    let (found, own): (Vec<Scored<'_, '_>>, Vec<_>) =
+        scored.filter(|(score, _)| *score > 0.0).partition(|(_, bag)| bag.evidence.retrieved.is_some());
+    let mut best = worth_citing(own);
+    if coverage(&asked, &best) < ABSTAIN_BELOW {
+        best.clear();
+    }
+    let bears = |bag: &Bag<'_>| bag.evidence.retrieved.is_some_and(|found| found.bears());
+    best.extend(worth_citing(found.into_iter().filter(|(_, bag)| bears(bag)).collect()));
+    best.sort_by(|a, b| b.0.total_cmp(&a.0));
+    best.truncate(MAX_CITATIONS);
+
+    let missing = missing(&question.text, &asked, &best);
+    let coverage = coverage(&asked, &best);
+    let cited = best.into_iter().map(|(_, bag)| bag.evidence);
+    let best = cited
+        .filter_map(|evidence| Some(Hit { evidence, quote: best_sentence(evidence, &weights)? }))
         .collect();
+    Ranked { best, coverage, missing }
+}
+
+/// The best of a kind, and those that are not much worse.
+fn worth_citing<'b, 'a>(mut scored: Vec<Scored<'b, 'a>>) -> Vec<Scored<'b, 'a>> {
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     let floor = scored.first().map_or(0.0, |(best, _)| best * WORTH_CITING);
     scored.retain(|(score, _)| *score >= floor);
     scored.truncate(MAX_CITATIONS);
+    scored
+}
 
-    let covered = asked.iter().filter(|word| scored.iter().any(|(_, bag)| bag.has(word))).count();
-    let best = scored
-        .iter()
-        .filter_map(|(_, bag)| {
-            Some(Hit { evidence: bag.evidence, quote: best_sentence(bag.evidence, &weights)? })
-        })
-        .collect();
-    Ranked { best, coverage: count(covered) / count(asked.len().max(1)) }
+/// The share of the asked words that somebody has.
+fn coverage(asked: &BTreeSet<String>, best: &[Scored<'_, '_>]) -> f64 {
+    let covered = asked.iter().filter(|word| best.iter().any(|(_, bag)| bag.has(word))).count();
+    count(covered) / count(asked.len().max(1))
+}
+
+/// The asked words that nobody has, as they were written.
+fn missing<'q>(text: &'q str, asked: &BTreeSet<String>, best: &[Scored<'_, '_>]) -> Vec<&'q str> {
+    let mut out: Vec<&str> = Vec::new();
+    for token in tokens(text) {
+        let lacks = asked.contains(&token.stem) && !best.iter().any(|(_, bag)| bag.has(&token.stem));
+        if lacks && !out.contains(&token.surface) {
+            out.push(token.surface);
+        }
+    }
+    out
+}
+
+/// What a passage's nearness in meaning adds to its score.
+fn nearness(bag: &Bag<'_>, all: f64) -> f64 {
+    let similarity = bag.evidence.retrieved.and_then(|found| found.similarity).unwrap_or(0.0);
+    f64::from(similarity.clamp(0.0, 1.0)) * all * NEARNESS
+}
+
+/// The stems of a question's words that say something about its subject.
+pub(crate) fn asked(text: &str) -> BTreeSet<String> {
+    let stop: BTreeSet<String> = words(STOP_WORDS).collect();
+    words(text).filter(|word| !stop.contains(word)).collect()
 }
 
 /// The inverse document frequency of each asked word.
@@ -136,7 +186,7 @@ fn best_sentence<'a>(evidence: &'a Evidence, weights: &BTreeMap<String, f64>) ->
 }
 
 /// The stems of a text; a name such as `PermitRootLogin` also gives its parts.
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     tokens(text).into_iter().flat_map(|token| {
         let parts = parts(token.surface);
         let whole = (parts.len() != 1).then_some(token.stem);
@@ -184,6 +234,7 @@ mod tests {
             kind: EvidenceKind::Scan,
             title: String::new(),
             text: text.to_owned(),
+            retrieved: None,
         };
         let question = Question {
             text: "telnet port".to_owned(),

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn evidence(id: &str, kind: EvidenceKind, title: &str, text: &str) -> Evidence {
-    Evidence { id: id.to_owned(), kind, title: title.to_owned(), text: text.to_owned() }
+    Evidence { id: id.to_owned(), kind, title: title.to_owned(), text: text.to_owned(), retrieved: None }
 }
 
 fn case() -> Vec<Evidence> {
@@ -81,7 +81,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     let word = "(ssh|root|disk|Full|PermitRootLogin|[a-zé.\u{201d}\n ]{0,6}|\\[2\\])";
     let text = prop::collection::vec(word, 0..30).prop_map(|words| words.join(" "));
     ("[a-z]{1,6}", prop::sample::select(EvidenceKind::ALL), text.clone(), text)
-        .prop_map(|(id, kind, title, text)| Evidence { id, kind, title, text })
+        .prop_map(|(id, kind, title, text)| Evidence { id, kind, title, text, retrieved: None })
 }
 
 proptest! {

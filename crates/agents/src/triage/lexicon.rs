@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Category, Route, Severity};
+use super::{Category, Level, Severity};
 use crate::phrases::{MAX_WORDS, Phrases};
 
 /// The most bytes of a lexicon.
@@ -38,14 +38,16 @@ struct File {
     not_negations: Vec<String>,
     categories: BTreeMap<Category, CategoryWords>,
     severity: BTreeMap<Severity, Vec<String>>,
+    #[serde(default)]
+    impact: BTreeMap<Level, Vec<String>>,
+    #[serde(default)]
+    urgency: BTreeMap<Level, Vec<String>>,
     playbooks: Vec<PlaybookWords>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CategoryWords {
-    route: Route,
-    severity: Severity,
     #[serde(default)]
     symptoms: BTreeMap<String, f64>,
     #[serde(default)]
@@ -84,10 +86,12 @@ pub struct Lexicon {
     pub(super) negations: Phrases<bool>,
     pub(super) votes: Phrases<Vec<Vote>>,
     pub(super) cues: Phrases<Option<Severity>>,
+    /// How many people a case keeps from work, and how soon help is needed.
+    pub(super) impact: Phrases<Option<Level>>,
+    pub(super) urgency: Phrases<Option<Level>>,
     pub(super) hints: Vec<Hint>,
     /// The indexes in `hints` that a word speaks for.
     pub(super) hint_words: Phrases<BTreeSet<usize>>,
-    pub(super) homes: BTreeMap<Category, (Route, Severity)>,
 }
 
 impl Lexicon {
@@ -117,9 +121,10 @@ impl Lexicon {
             negations: Phrases::default(),
             votes: Phrases::default(),
             cues: Phrases::default(),
+            impact: Phrases::default(),
+            urgency: Phrases::default(),
             hints: Vec::new(),
             hint_words: Phrases::default(),
-            homes: BTreeMap::new(),
         };
         for (denies, phrases) in [(true, &file.negations), (false, &file.not_negations)] {
             for phrase in phrases {
@@ -127,7 +132,6 @@ impl Lexicon {
             }
         }
         for (category, words) in &file.categories {
-            out.homes.insert(*category, (words.route, words.severity));
             for (negatable, phrases) in [(true, &words.symptoms), (false, &words.things)] {
                 for (phrase, weight) in phrases {
                     out.vote(phrase, Vote { category: *category, weight: *weight, negatable })?;
@@ -137,6 +141,13 @@ impl Lexicon {
         for (severity, phrases) in &file.severity {
             for phrase in phrases {
                 *entry(&mut out.cues, phrase)? = Some(*severity);
+            }
+        }
+        for (levels, into) in [(&file.impact, &mut out.impact), (&file.urgency, &mut out.urgency)] {
+            for (level, phrases) in levels {
+                for phrase in phrases {
+                    *entry(into, phrase)? = Some(*level);
+                }
             }
         }
         for (at, hint) in file.playbooks.into_iter().enumerate() {
@@ -172,18 +183,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_lexicon_knows_a_home_for_every_category_but_general() {
-        let lexicon = Lexicon::builtin();
-        assert_eq!(lexicon.homes.len(), Category::ALL.len() - 1);
-        assert!(!lexicon.homes.contains_key(&Category::General));
-        assert!(lexicon.version() > 0);
+    fn the_shipped_lexicon_reads_and_says_its_version() {
+        assert!(Lexicon::builtin().version() > 0);
     }
 
     #[test]
     fn faults_are_named() {
         let parse = |votes: &str| {
             let yaml = format!(
-                "version: 1\nnegations: [no]\nseverity: {{}}\nplaybooks: []\ncategories:\n  storage:\n    route: storage\n    severity: low\n    things: {{{votes}}}\n"
+                "version: 1\nnegations: [no]\nseverity: {{}}\nplaybooks: []\ncategories:\n  storage:\n    things: {{{votes}}}\n"
             );
             Lexicon::parse(&yaml).map(|_| ())
         };

@@ -1,6 +1,10 @@
 //! Triage: reads a case and says where it belongs, with the words that decided.
 
+mod labels;
+mod language;
+mod learned;
 mod lexicon;
+mod related;
 mod score;
 mod tally;
 
@@ -8,8 +12,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use labels::{Label, Labels, LabelsError, MAX_LABELS_BYTES};
+pub use language::{language, language_name};
+pub use learned::{ForeignLabel, Guess, Learned};
 pub use lexicon::{Lexicon, LexiconError, MAX_LEXICON_BYTES};
-pub use score::{ABSTAIN_BELOW, Triager};
+pub use related::{DUPLICATE_FROM, MAX_COMPARED, MAX_RELATED, RELATED_FROM, Related, related};
+pub use score::{ABSTAIN_BELOW, LEXICON_ENGINE, Triager};
 
 use crate::named::named;
 
@@ -84,6 +92,18 @@ named! {
     }
 }
 
+named! {
+    /// How many people a case keeps from work, or how soon help is needed; later ones are more.
+    Level, "level" {
+        /// One person, in a small thing; or whenever there is time.
+        Low = "low",
+        /// Nothing else was said.
+        Medium = "medium",
+        /// Many people; or at once.
+        High = "high",
+    }
+}
+
 /// What triage reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,7 +137,7 @@ pub struct TriageFacts {
 }
 
 /// What triage found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
     /// What the case is about; general when it abstained.
@@ -128,12 +148,34 @@ pub struct Triage {
     pub route: Route,
     /// The id of a playbook that may help.
     pub playbook: Option<String>,
-    /// How sure it is, 0 to 1: the share of all the evidence that speaks for the leading category.
+    /// The label of the closed set that it was sorted as; nothing when it abstained.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Which engine answered: `lexicon`, or `learned-` and the model's version.
+    #[serde(default)]
+    pub engine: String,
+    /// What a learned model said, also when it was not sure enough to be followed.
+    #[serde(default)]
+    pub guess: Option<Guess>,
+    /// How many people it keeps from work, by the words of the case; medium when they say nothing.
+    #[serde(default = "usual")]
+    pub impact: Level,
+    /// How soon help is needed, by the words of the case; medium when they say nothing.
+    #[serde(default = "usual")]
+    pub urgency: Level,
+    /// The language of the text by its ISO 639-3 code, when that is sure.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Other cases of the same customer that resemble this one, the likest first.
+    #[serde(default)]
+    pub related: Vec<Related>,
+    /// How sure it is, 0 to 1: what the learned model's confidence is, or the share of all the lexicon's evidence that
+    /// speaks for the leading category.
     pub confidence: f64,
     /// Whether it was not sure enough, so that a person must read the case.
     pub abstained: bool,
-    /// The words that weighed, as written: the leading category's first, each group heaviest first; at most
-    /// [`MAX_BECAUSE`].
+    /// The words that weighed: the leading category's first, each group heaviest first; at most [`MAX_BECAUSE`]. As
+    /// written, or in small letters where a learned model names them.
     pub because: Vec<Because>,
     /// The facts about the device that had a say.
     pub facts_used: Vec<String>,
@@ -142,15 +184,19 @@ pub struct Triage {
 }
 
 /// A word that had a say.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Because {
-    /// The word or phrase, exactly as the customer wrote it.
+    /// The word or phrase.
     pub word: String,
     /// How much it weighed.
     pub weight: f64,
     /// What it speaks for.
     pub speaks_for: Category,
+}
+
+fn usual() -> Level {
+    Level::Medium
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Weighs the words of a case.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use super::{
-    Category, Lexicon, MAX_FACT_BYTES, MAX_NOTES, MAX_TEXT_BYTES, Route, Severity, Triage, TriageFacts,
-    TriageInput, tally::Tally,
+    Because, Category, Guess, Label, Labels, Learned, Level, Lexicon, MAX_FACT_BYTES, MAX_NOTES,
+    MAX_TEXT_BYTES, Route, Severity, Triage, TriageFacts, TriageInput, language, language_name,
+    learned::rounded, tally::Tally,
 };
 use crate::{
     engine::{Engine, EngineError, bound},
@@ -23,22 +24,44 @@ const NEGATION_WINDOW: usize = 4;
 /// Below this posture score a security case is at least high.
 const POOR_POSTURE: u8 = 50;
 
-/// The triage engine: a weighted lexicon, the same result for the same case.
+/// What the lexicon's answers are called.
+pub const LEXICON_ENGINE: &str = "lexicon";
+
+/// The triage engine: a learned model where there is one and it is sure, or else a weighted lexicon, or else nothing. The
+/// same result for the same case.
 #[derive(Debug, Clone)]
 pub struct Triager {
-    lexicon: Lexicon,
+    lexicon: Arc<Lexicon>,
+    labels: Arc<Labels>,
+    learned: Option<Learned>,
 }
 
 impl Default for Triager {
     fn default() -> Self {
-        Self::new(Lexicon::builtin())
+        Self::new(Lexicon::builtin(), Labels::builtin())
     }
 }
 
 impl Triager {
-    /// An engine over the given words.
-    pub fn new(lexicon: Lexicon) -> Self {
-        Self { lexicon }
+    /// An engine over the given words, that sorts into the given labels.
+    pub fn new(lexicon: Lexicon, labels: Labels) -> Self {
+        Self { lexicon: Arc::new(lexicon), labels: Arc::new(labels), learned: None }
+    }
+
+    /// The same engine with another learned model, or with none.
+    #[must_use]
+    pub fn taught(&self, learned: Option<Learned>) -> Self {
+        Self { learned, ..self.clone() }
+    }
+
+    /// The labels that it sorts into.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The learned model that it asks first.
+    pub fn learned(&self) -> Option<&Learned> {
+        self.learned.as_ref()
     }
 }
 
@@ -60,7 +83,8 @@ impl Engine for Triager {
         if let Some(facts) = &input.facts {
             self.support(facts, &mut tally, &mut facts_used);
         }
-        Ok(self.decide(tally, input.facts.as_ref(), facts_used))
+        let said = self.learned.as_ref().map(|learned| learned.ask(&whole(input), &self.labels));
+        Ok(self.decide(input, tally, said, facts_used))
     }
 }
 
@@ -80,6 +104,12 @@ impl Triager {
             {
                 tally.cue(*severity, written(text, &tokens, &found));
             }
+        }
+        for (levels, highest) in
+            [(&self.lexicon.impact, &mut tally.impact), (&self.lexicon.urgency, &mut tally.urgency)]
+        {
+            let said = levels.find(&tokens).into_iter().filter(|found| !negated[found.tokens.start]);
+            *highest = said.filter_map(|found| *found.meaning).chain(*highest).max();
         }
         for found in self.lexicon.hint_words.find(&tokens) {
             for hint in found.meaning {
@@ -127,23 +157,48 @@ impl Triager {
         }
     }
 
-    fn decide(&self, tally: Tally, facts: Option<&TriageFacts>, mut facts_used: Vec<String>) -> Triage {
+    fn decide(
+        &self,
+        input: &TriageInput,
+        tally: Tally,
+        said: Option<(Guess, Vec<Because>)>,
+        mut facts_used: Vec<String>,
+    ) -> Triage {
+        let facts = input.facts.as_ref();
         let (leader, share) = tally.leader();
-        let confidence = (share * 1_000.0).round() / 1_000.0;
-        let abstained = confidence < ABSTAIN_BELOW;
-        let category = if abstained { Category::General } else { leader };
-        let home = self.lexicon.homes.get(&category).copied();
-        let (route, usual) = home.unwrap_or((Route::General, Severity::Medium));
+        let (guess, evidence) = said.unzip();
+        let learned = guess.as_ref().filter(|guess| !guess.abstained).and_then(|g| self.labels.get(&g.label));
+        let confidence = match (&guess, learned) {
+            (Some(guess), Some(_)) => guess.confidence,
+            _ => rounded(share),
+        };
+        let lexical = || if confidence < ABSTAIN_BELOW { None } else { self.labels.of(leader) };
+        let label = learned.or_else(lexical);
+        let (category, route, usual) = label
+            .map_or((Category::General, Route::General, Severity::Medium), |label| {
+                (label.category, label.queue, label.severity)
+            });
         let (severity, why) = severity(category, usual, &tally, facts, &mut facts_used);
-        let playbook = self.hint(category, &tally, facts, &mut facts_used);
-        let because = tally.because(leader);
+        let playbook = self.hint(label, &tally, facts, &mut facts_used);
+        let (impact, urgency) = levels(&tally);
+        let (engine, because) = match (learned, &self.learned, evidence) {
+            (Some(_), Some(model), Some(evidence)) => (model.name(), evidence),
+            _ => (LEXICON_ENGINE.to_owned(), tally.because(leader)),
+        };
         let mut out = Triage {
             category,
             severity,
             route,
             playbook,
+            label: label.map(|label| label.id.clone()),
+            engine,
+            guess,
+            impact,
+            urgency,
+            language: language(&input.text).map(str::to_owned),
+            related: Vec::new(),
             confidence,
-            abstained,
+            abstained: label.is_none(),
             because,
             facts_used,
             summary: String::new(),
@@ -152,22 +207,26 @@ impl Triager {
         out
     }
 
+    /// The playbook that most words name, or else the label's own.
     fn hint(
         &self,
-        category: Category,
+        label: Option<&Label>,
         tally: &Tally,
         facts: Option<&TriageFacts>,
         used: &mut Vec<String>,
     ) -> Option<String> {
-        let fits = |(at, _): &(&usize, &u32)| self.lexicon.hints[**at].category == category;
-        let (at, _) =
-            tally.hints.iter().filter(fits).max_by_key(|(at, words)| (**words, std::cmp::Reverse(**at)))?;
+        let label = label?;
+        let fits = |(at, _): &(&usize, &u32)| self.lexicon.hints[**at].category == label.category;
+        let named =
+            tally.hints.iter().filter(fits).max_by_key(|(at, words)| (**words, std::cmp::Reverse(**at)));
+        let playbook =
+            named.map(|(at, _)| &self.lexicon.hints[*at].playbook).or(label.playbook.as_ref())?.clone();
         let os = facts.map_or("", |facts| facts.os_name.as_str());
         if runs_no_playbooks(os) {
             used.push(format!("os_name: {os} (playbooks are for Linux, so none is hinted at)"));
             return None;
         }
-        Some(self.lexicon.hints[*at].playbook.clone())
+        Some(playbook)
     }
 }
 
@@ -198,12 +257,22 @@ fn written<'a, T>(text: &'a str, tokens: &[Token<'a>], found: &Match<'_, T>) -> 
     &text[tokens[found.tokens.start].start..last.end()]
 }
 
+/// All of it as one text, as a model learned it.
+fn whole(input: &TriageInput) -> String {
+    texts(input).collect::<Vec<_>>().join("\n\n")
+}
+
+/// How many are kept from work, and how soon help is needed.
+fn levels(tally: &Tally) -> (Level, Level) {
+    (tally.impact.unwrap_or(Level::Medium), tally.urgency.unwrap_or(Level::Medium))
+}
+
 fn runs_no_playbooks(os_name: &str) -> bool {
     let os = os_name.to_lowercase();
     ["windows", "macos", "mac os", "android", "ios"].iter().any(|one| os.starts_with(one))
 }
 
-/// The category's usual severity, moved by cues and facts; and a sentence that says so, or nothing.
+/// The usual severity, moved by cues, by how many wait how urgently, and by facts; and a sentence that says so, or nothing.
 fn severity(
     category: Category,
     usual: Severity,
@@ -220,6 +289,15 @@ fn severity(
         }
         _ => (usual, String::new()),
     };
+    let pressed = match levels(tally) {
+        (Level::High, Level::High) => Severity::Critical,
+        (Level::High, Level::Medium) | (Level::Medium, Level::High) => Severity::High,
+        _ => Severity::Low,
+    };
+    if severity < pressed {
+        severity = pressed;
+        why = format!(" How many it keeps from work and how soon they need help make it {severity}.");
+    }
     if let Some(score) = score.filter(|_| category == Category::Security) {
         used.push(format!("posture_score: {score} of 100"));
         if severity < Severity::High {
@@ -244,14 +322,16 @@ fn summary(triage: &Triage, why: &str) -> String {
                 format!("\u{201c}{}\u{201d}", because.word.split_whitespace().collect::<Vec<_>>().join(" "))
             })
             .collect();
-        format!(
-            "Sorted as {} for the {} queue ({percent}% sure), because of {}.",
-            triage.category,
-            triage.route,
-            words.join(", ")
-        )
+        let label = triage.label.as_deref().unwrap_or_default();
+        let because =
+            if words.is_empty() { String::new() } else { format!(", because of {}", words.join(", ")) };
+        format!("Sorted as {label} for the {} queue ({percent}% sure){because}.", triage.route)
     };
     out.push_str(why);
+    if let Some(name) = triage.language.as_deref().filter(|code| *code != "eng").and_then(language_name) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, " It seems to be written in {name}.");
+    }
     if let Some(playbook) = &triage.playbook {
         // Writing to a String cannot fail.
         let _ = write!(out, " The playbook {playbook} may help.");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Because, Category, MAX_BECAUSE, Severity, lexicon::Vote};
+use super::{Because, Category, Level, MAX_BECAUSE, Severity, lexicon::Vote};
 
 /// Evidence for "something else" that every case starts with: one hint of weight 1 cannot decide.
 const PRIOR: f64 = 1.5;
@@ -18,6 +18,9 @@ pub(super) struct Tally {
     /// The most pressing cue with its word, and the mildest.
     pub pressing: Option<(Severity, String)>,
     pub mild: Option<String>,
+    /// What is said about how many are kept from work, and how soon help is needed: the highest that is said.
+    pub impact: Option<Level>,
+    pub urgency: Option<Level>,
     /// By index of the hint: how many words.
     pub hints: BTreeMap<usize, u32>,
 }

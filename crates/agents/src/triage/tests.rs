@@ -162,3 +162,96 @@ proptest! {
         }
     }
 }
+
+/// What a model learned from a few cases of two labels.
+fn taught() -> Triager {
+    let texts = [
+        "the badge does not open the door",
+        "new badge for the door please",
+        "door badge lost again",
+        "the door of floor two needs a badge",
+        "badge and door again",
+        "please open the door my badge is lost",
+        "tunnel to the office drops",
+        "the tunnel drops every hour",
+        "office tunnel is gone",
+        "the tunnel drops again in the office",
+        "no tunnel to the office",
+        "tunnel drops while I type",
+    ];
+    let truths: Vec<usize> = (0..texts.len()).map(|at| at / 6).collect();
+    let labels = triage_model::LabelSet::new(["access", "network"]).unwrap();
+    let options = triage_model::Options { pair_cases: 2, precision: 0.6, ..triage_model::Options::default() };
+    let model = triage_model::Model::train(&texts, &truths, labels, &options, 1, |_| {}).unwrap().model;
+    let model = std::sync::Arc::new(model.with_threshold(0.6).unwrap());
+    TRIAGER.taught(Some(Learned::new(7, echo_core::Digest::of(b""), model, TRIAGER.labels()).unwrap()))
+}
+
+#[test]
+fn a_learned_model_is_followed_where_it_is_sure() {
+    let found = taught().run(&input("My badge opens the door no more")).unwrap();
+    assert_eq!((found.engine.as_str(), found.label.as_deref()), ("learned-7", Some("access")));
+    assert_eq!((found.category, found.route, found.abstained), (Category::Access, Route::Access, false));
+    assert!(found.because.iter().any(|because| because.word == "badge"), "{found:?}");
+    assert_eq!(found.guess.as_ref().map(|guess| (guess.version, guess.abstained)), Some((7, false)));
+    assert!(found.summary.contains("Sorted as access"), "{}", found.summary);
+}
+
+#[test]
+fn where_a_learned_model_abstains_the_lexicon_answers() {
+    let found = taught().run(&input("The printer has a paper jam")).unwrap();
+    assert_eq!((found.engine.as_str(), found.label.as_deref()), (LEXICON_ENGINE, Some("hardware")));
+    assert!(found.guess.unwrap().abstained);
+    assert!(taught().run(&input("Hello there")).unwrap().abstained, "nobody knows");
+}
+
+#[test]
+fn a_model_with_a_label_outside_the_set_may_not_speak() {
+    let texts = ["a b"; 10];
+    let truths: Vec<usize> = (0..10).map(|at| at % 2).collect();
+    let labels = triage_model::LabelSet::new(["access", "teapots"]).unwrap();
+    let options = triage_model::Options::default();
+    let model = triage_model::Model::train(&texts, &truths, labels, &options, 1, |_| {}).unwrap().model;
+    let refused = Learned::new(1, echo_core::Digest::of(b""), std::sync::Arc::new(model), TRIAGER.labels())
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("`teapots`") && refused.contains("triage_labels.yaml"), "{refused}");
+}
+
+#[test]
+fn what_keeps_many_from_work_at_once_is_critical() {
+    let found = triage("The printer is out of toner, nobody can print and we need it immediately");
+    assert_eq!((found.impact, found.urgency, found.severity), (Level::High, Level::High, Severity::Critical));
+    let calm = triage("The printer is out of toner");
+    assert_eq!((calm.impact, calm.urgency, calm.severity), (Level::Medium, Level::Medium, Severity::Medium));
+    assert_eq!(triage("Toner next week please, no hurry").urgency, Level::Low);
+}
+
+#[test]
+fn another_language_is_named() {
+    let found =
+        triage("Mein Drucker druckt seit gestern nicht mehr und ich kann keine Rechnungen verschicken");
+    assert_eq!(found.language.as_deref(), Some("deu"));
+    assert!(found.summary.contains("German"), "{}", found.summary);
+}
+
+#[test]
+fn a_result_of_an_older_echo_reads_back() {
+    let old = r#"{"category":"network","severity":"low","route":"network","playbook":null,"confidence":0.7,
+        "abstained":false,"because":[],"facts_used":[],"summary":"s"}"#;
+    let read: Triage = serde_json::from_str(old).unwrap();
+    assert_eq!((read.label, read.engine.as_str(), read.impact), (None, "", Level::Medium));
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_sorted_outside_the_set(text in "(badge|door|tunnel|office|printer|ssh|\\PC{0,8}|[ .\n]){0,40}") {
+        thread_local!(static TAUGHT: Triager = taught());
+        let found = TAUGHT.with(|triager| triager.run(&input(&text)).unwrap());
+        prop_assert_eq!(found.abstained, found.label.is_none());
+        if let Some(label) = &found.label {
+            let label = TRIAGER.labels().get(label).expect("it is in the set");
+            prop_assert_eq!((label.category, label.queue), (found.category, found.route));
+        }
+    }
+}

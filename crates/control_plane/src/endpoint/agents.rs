@@ -39,8 +39,18 @@ pub struct SkillSpec {
     pub sku: String,
     /// All that it may touch: `read_case`, `read_device`, `change_device`.
     pub capabilities: Vec<String>,
+    /// All that it reads: `given`, `case_text`, `case_evidence`, `device_facts`, `device_state`, `playbooks`, `memory`.
+    pub data: Vec<String>,
+    /// What a call may do to a device or its people: `low`, `medium`, `high`.
+    pub risk: String,
     /// The least approval it needs: `none`, `technician`, `customer`.
     pub approval: String,
+    /// What a caller gives, as JSON Schema (draft 2020-12).
+    #[schema(value_type = Object)]
+    pub input: serde_json::Value,
+    /// What it answers, as JSON Schema (draft 2020-12).
+    #[schema(value_type = Object)]
+    pub output: serde_json::Value,
 }
 
 /// List the agents that serve here.

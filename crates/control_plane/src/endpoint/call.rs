@@ -52,6 +52,8 @@ pub struct SkillCall {
     pub change_set: Option<Id>,
     /// The receipt for it.
     pub receipt: Option<Id>,
+    /// Why it answered what it did: engine, model, what it saw, its reasons; null for skills that choose no words.
+    pub trace: Option<serde_json::Value>,
 }
 
 /// One typed operation of an agent.
@@ -75,6 +77,12 @@ pub enum Skill {
     /// Answers a question from a case's evidence.
     #[schema(rename = "advisory.answer")]
     AdvisoryAnswer,
+    /// Goes on with a conversation, by a language model.
+    #[schema(rename = "model.chat")]
+    ModelChat,
+    /// Turns texts into vectors, by a language model.
+    #[schema(rename = "model.embed")]
+    ModelEmbed,
 }
 
 /// Where a skill call stands.

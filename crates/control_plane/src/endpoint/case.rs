@@ -8,8 +8,13 @@ use crate::{
     body::json,
     caller::Caller,
     endpoint::{
-        call::SkillCall, cases::Case, change_set::ChangeSet, findings::Finding, invoices::InvoiceRecord,
-        proofs::Proof, receipts::ReceiptRecord,
+        call::SkillCall,
+        cases::{Case, CaseState},
+        change_set::ChangeSet,
+        findings::Finding,
+        invoices::InvoiceRecord,
+        proofs::Proof,
+        receipts::ReceiptRecord,
     },
     path::Named,
     problem::Problem,
@@ -40,6 +45,25 @@ pub struct CaseView {
     pub receipts: Vec<ReceiptRecord>,
     /// The bill, once it is drawn.
     pub invoice: Option<InvoiceRecord>,
+    /// Cases of the same customer that resemble it, the likest first.
+    pub related: Vec<RelatedCase>,
+}
+
+/// A case that resembles another one.
+#[derive(ToSchema)]
+pub struct RelatedCase {
+    /// Which.
+    pub case: Id,
+    /// Its number for people.
+    pub number: i64,
+    /// One line of what was asked.
+    pub title: String,
+    /// Where it stands.
+    pub state: CaseState,
+    /// How much it resembles, 0 to 1.
+    pub score: f64,
+    /// Whether it says the same again.
+    pub duplicate: bool,
 }
 
 /// One line of a case's timeline.

@@ -44,16 +44,32 @@ pub struct Case {
     pub state: CaseState,
     /// How urgent triage found it.
     pub severity: Severity,
-    /// What triage found: `category`, `severity`, `route`, `playbook`, `confidence` (0 to 1), `abstained`, the words
-    /// that weighed (`because`), `facts_used` and a `summary`.
+    /// What triage found: the `label`, its `category`, `route` and `playbook`, `severity`, `impact` and `urgency`, the
+    /// `engine` that answered, `confidence` (0 to 1), `abstained`, the words that weighed (`because`), what a learned
+    /// model said (`guess`), the `language`, `related` cases, `facts_used` and a `summary`.
     #[schema(value_type = Option<Object>)]
     pub triage: Option<serde_json::Value>,
+    /// What a technician sorted it as; null when nobody did.
+    pub sorted: Option<Sorted>,
     /// When it was opened.
     pub opened: Time,
     /// Who opened it.
     pub opened_by: String,
     /// When it was closed.
     pub closed: Option<Time>,
+}
+
+/// What a technician sorted a case as.
+#[derive(ToSchema)]
+pub struct Sorted {
+    /// The id of a label.
+    pub label: String,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Time,
+    /// Whether it was said by hand; without it, a technician closed the case as triage had sorted it.
+    pub by_hand: bool,
 }
 
 /// Where a case stands.
@@ -68,6 +84,8 @@ pub enum CaseState {
     Applying,
     /// A change was applied and proven.
     Resolved,
+    /// Nobody works on it: it collects a month's uses of models, and is then closed and billed.
+    Standing,
     /// It is over; what was done is billed.
     Closed,
 }

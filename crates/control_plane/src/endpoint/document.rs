@@ -86,6 +86,8 @@ pub enum DocumentKind {
     NodeRevocations,
     /// What an agent key may do and spend, or that it was revoked.
     AgentKey,
+    /// What a version of learned triage is.
+    TriageModel,
 }
 
 /// Read a signed document with its inclusion proof.

@@ -59,6 +59,6 @@ pub(crate) async fn settle_mesh(
     Command { call, body: JsonBody(brought) }: Command<JsonBody<Brought>>,
 ) -> Response {
     // A call that comes again is known by its digest: no answer need be kept.
-    let settled = shared.desk.settle_mesh_of(&call.principal, &brought.papers).await;
+    let settled = Box::pin(shared.desk.settle_mesh_of(&call.principal, &brought.papers)).await;
     idempotency::answer(&shared.desk, &call, StatusCode::OK, settled).await
 }

@@ -14,8 +14,8 @@ pub struct Ready {
     /// Since when it runs.
     #[schema(value_type = schema::Time)]
     pub started: echo_core::Timestamp,
-    /// How many witnesses contradict a ledger, and one more when the mesh has stopped by itself. What is the matter stands in
-    /// the log; the platform works on.
+    /// How many things have to be looked into, such as a witness that contradicts a ledger, and one more when the mesh has
+    /// stopped by itself. What is the matter stands in the log; the platform works on.
     pub alarms: usize,
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
         tracing::error!(problem, "not ready");
     }
     for alarm in &health.alarms {
-        tracing::error!(alarm, "a witness contradicts a ledger");
+        tracing::error!(alarm, "something has to be looked into");
     }
     if let Some(why) = &health.mesh {
         tracing::error!(why, "the mesh has stopped: start the platform again");

@@ -6,6 +6,7 @@ mod agent_keys;
 mod ask;
 mod conform;
 mod devices;
+mod erasure;
 mod events;
 mod house;
 mod idempotency;

@@ -57,11 +57,16 @@ impl World {
 
 /// The node of a side's device, as the mesh shows it.
 pub fn mesh_node(house: &House, side: &Side) -> MeshNode {
+    mesh_node_of(house, &side.customer, &side.device, "till-1")
+}
+
+/// The node of any device.
+pub fn mesh_node_of(house: &House, customer: &str, device: &Device, name: &str) -> MeshNode {
     MeshNode {
-        node: NodeId::of(&side.device.key.public()),
-        device: side.device.id.parse().unwrap(),
-        customer: Some(side.customer.parse().unwrap()),
-        name: "till-1".to_owned(),
+        node: NodeId::of(&device.key.public()),
+        device: device.id.parse().unwrap(),
+        customer: Some(customer.parse().unwrap()),
+        name: name.to_owned(),
         capabilities: vec!["diagnose".to_owned()],
         skills: vec!["diagnostics.probe".to_owned()],
         reachable: true,

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use agents::{
+    Trace,
+    triage::{Label, language_name},
+};
 use askama::Template;
 use axum::{
     extract::{Path, State},
     response::Html,
 };
 use desk::{CaseState, CaseView, ChangeSet, Desk, Finding, SkillCall, TimelineEntry, TimelineKind};
-use echo_core::{CaseId, Digest};
+use echo_core::{CaseId, Digest, Id as _};
 use serde::Deserialize;
 
 use super::{devices::is_retired, html};
@@ -35,6 +39,8 @@ struct CasePage {
     notes: Vec<Note>,
     running: Vec<String>,
     titles: BTreeMap<u32, String>,
+    /// What it can be sorted as.
+    labels: Vec<Label>,
     close: Option<Action>,
 }
 
@@ -43,6 +49,7 @@ struct Advice {
     question: String,
     said: Said,
     at: echo_core::Timestamp,
+    trace: Option<Trace>,
 }
 
 /// The parts of an answer that are shown.
@@ -53,12 +60,20 @@ struct Said {
     citations: Vec<Citation>,
     #[serde(default)]
     abstained: bool,
+    #[serde(default)]
+    follow_up: Vec<String>,
+    #[serde(default)]
+    draft: Option<String>,
 }
 
 /// Where a sentence of an answer comes from.
 #[derive(Deserialize)]
 struct Citation {
     evidence: String,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    title: String,
     quote: String,
 }
 
@@ -90,6 +105,7 @@ pub(crate) async fn page(
         notes: last_notes(&view.calls),
         running: running(&view.calls),
         titles: titles(&desk, &view.findings),
+        labels: desk.triage_labels().iter().cloned().collect(),
         close: if frame.may_close() { close(&view) } else { None },
         frame,
         view,
@@ -197,21 +213,24 @@ fn decision(change: &ChangeSet, retired: bool) -> Vec<Action> {
     approve.into_iter().chain([reject]).collect()
 }
 
-/// What the advisor was asked and said, oldest first. The question stands in the timeline.
+/// What the advisor was asked and said, oldest first. The question stands in the timeline, with the call that answered
+/// it; entries of before that was noted come in the order of their calls.
 fn advice(view: &CaseView) -> Vec<Advice> {
-    let mut questions = view
-        .timeline
-        .iter()
-        .filter(|t| t.kind == TimelineKind::Advised)
-        .map(|t| t.title.trim_start_matches("Asked: ").to_owned());
+    let asked = |t: &TimelineEntry| t.title.trim_start_matches("Asked: ").to_owned();
+    let (linked, others): (Vec<_>, Vec<_>) =
+        view.timeline.iter().filter(|t| t.kind == TimelineKind::Advised).partition(|t| t.link.is_some());
+    let linked: BTreeMap<&str, String> =
+        linked.into_iter().filter_map(|t| Some((t.link.as_deref()?, asked(t)))).collect();
+    let mut others = others.into_iter().map(asked);
     view.calls
         .iter()
         .filter(|c| c.skill.as_str() == "advisory.answer")
         .filter_map(|c| Some((c, serde_json::from_value(c.output.clone()?).ok()?)))
         .map(|(c, said)| Advice {
-            question: questions.next().unwrap_or_default(),
+            question: linked.get(c.id.as_str()).cloned().or_else(|| others.next()).unwrap_or_default(),
             said,
             at: c.finished.unwrap_or(c.started),
+            trace: c.trace.clone(),
         })
         .collect()
 }
@@ -228,7 +247,11 @@ fn last_notes(calls: &[SkillCall]) -> Vec<Note> {
 
 /// The skills that a device works on.
 fn running(calls: &[SkillCall]) -> Vec<String> {
-    calls.iter().filter(|c| words::word(&c.state) == "running").map(|c| c.skill.to_string()).collect()
+    calls
+        .iter()
+        .filter(|c| words::word(&c.state) == "running" && c.command.is_some())
+        .map(|c| c.skill.to_string())
+        .collect()
 }
 
 /// The titles of the checks that a proof may name.
@@ -240,6 +263,27 @@ fn titles(desk: &Desk, findings: &[Finding]) -> BTreeMap<u32, String> {
 impl CasePage {
     fn title_of(&self, check: u32) -> &str {
         self.titles.get(&check).map_or("a check of an older policy", String::as_str)
+    }
+
+    fn label(&self) -> Option<&Label> {
+        let own = self.view.case.label()?;
+        self.labels.iter().find(|label| label.id == own)
+    }
+
+    /// What it is sorted as, for people; a label that is none any more by its id.
+    fn label_name(&self) -> &str {
+        let id =
+            self.view.case.label().or(self.view.case.triage.as_ref().map(|triage| triage.category.as_str()));
+        self.label().map_or(id.unwrap_or("not sorted"), |label| label.name.as_str())
+    }
+
+    fn queue(&self) -> &'static str {
+        let by_triage = self.view.case.triage.as_ref().map_or("general", |triage| triage.route.as_str());
+        self.label().map_or(by_triage, |label| label.queue.as_str())
+    }
+
+    fn language(&self) -> Option<&'static str> {
+        language_name(self.view.case.triage.as_ref()?.language.as_deref()?)
     }
 
     fn is_proposed(change: &ChangeSet) -> bool {

@@ -13,11 +13,12 @@ use super::{Part, Tab, devices::is_retired, html, names::Names, tabs};
 use crate::{caller::Visitor, failure::Failure, frame::Frame, piece};
 
 /// The states in the order of urgency.
-const STATES: [(&str, &str); 5] = [
+const STATES: [(&str, &str); 6] = [
     ("awaiting_approval", "Awaiting approval"),
     ("open", "Open"),
     ("applying", "Applying"),
     ("resolved", "Resolved"),
+    ("standing", "Standing"),
     ("closed", "Closed"),
 ];
 

@@ -75,6 +75,7 @@ async fn a_case_shows_its_change_its_proof_and_its_bill() {
         "How do I secure SSH",
         "/export\"",
         "Words that decided",
+        "/category\"",
     ] {
         assert!(page.contains(words), "the settled case does not show {words}");
     }
@@ -97,7 +98,8 @@ async fn a_customer_sees_their_own_and_no_operator_s_buttons() {
             assert!(!page.contains(button), "{path} shows {button}");
         }
     }
-    browser.page(&format!("/cases/{}", seeded.settled)).await;
+    let page = browser.page(&format!("/cases/{}", seeded.settled)).await;
+    assert!(!page.contains("/category\""), "technicians sort");
     for path in
         [format!("/cases/{}", seeded.waiting), "/cases/case_nonsense".to_owned(), "/devices/x".to_owned()]
     {

@@ -52,6 +52,22 @@ impl Door<'_> {
         })
     }
 
+    /// A file without which there is a way to go on; why it does not come in is noted.
+    pub(super) fn may<T, E: std::fmt::Display>(
+        &mut self,
+        folder: &str,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.read(&self.home.join(folder).join(name), None, &parse) {
+            Ok((parsed, _)) => Some(parsed),
+            Err(why) => {
+                self.refused.push(why);
+                None
+            }
+        }
+    }
+
     /// All files of a kind that come in.
     pub(super) fn all<T, E: std::fmt::Display>(
         &mut self,

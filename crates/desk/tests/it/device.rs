@@ -9,6 +9,7 @@ use device_link::{
     Outcome, RESULT_TYPE, SignedContent, Work,
 };
 use echo_core::{CustomerId, DeviceId, Mint, Timestamp};
+use models::Models;
 use observability::{Collector, HostFacts};
 use playbooks::{Runner, Target, Template};
 use security::{MountedSystem, Policy};
@@ -29,8 +30,13 @@ impl House {
 
     /// As [`House::found`], by another clock.
     pub async fn found_by(mint: Mint) -> Self {
+        Self::found_with(mint, Models::none()).await
+    }
+
+    /// As [`House::found_by`], with models to ask.
+    pub async fn found_with(mint: Mint, models: Models) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options::new(folder.path().to_owned(), mint);
+        let options = Options { models, ..Options::new(folder.path().to_owned(), mint) };
         let Opened { desk, sign_in } = Desk::open(options).await.unwrap();
         let tokens = desk.sign_in(&sign_in.secret).await.unwrap();
         let operator = desk.authenticate(&tokens.access_token).await.unwrap();

@@ -2,18 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code, not only its test functions")]
 
+mod advice;
 mod agent_keys;
 mod cancel;
 mod device;
+mod erasure;
 mod exception;
 mod export;
 mod federation;
 mod flow;
 mod home;
 mod keys;
+mod learning;
 mod mesh;
 mod mesh_calls;
 mod mesh_witness;
+mod model_use;
 mod mutation;
 mod people;
 mod rotation;

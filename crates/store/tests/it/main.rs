@@ -187,3 +187,69 @@ async fn a_damaged_file_is_named_with_the_way_out() {
     let error = Store::open(&path).await.unwrap_err().to_string();
     assert!(error.contains("echo.db") && error.contains("restore"), "{error}");
 }
+
+/// Whether any file of `home` holds `word`.
+fn holds(home: &std::path::Path, word: &str) -> bool {
+    let files = std::fs::read_dir(home).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    files.into_iter().any(|bytes| bytes.windows(word.len()).any(|at| at == word.as_bytes()))
+}
+
+#[tokio::test]
+async fn of_a_forgotten_customer_no_byte_stays() {
+    let (home, store) = open().await;
+    let mint = Mint::system();
+    let (anna, ben): (CustomerId, CustomerId) = (mint.id(), mint.id());
+    let mut tx = store.write().await.unwrap();
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        // Long enough for pages of their own.
+        let long = "x".repeat(n * 400);
+        let of_anna = Note { state: format!("annas words {n}{long}"), ..note(&mint, &anna) };
+        tx.insert(&of_anna).await.unwrap();
+        tx.insert(&Note { state: format!("bens words {n}"), ..note(&mint, &ben) }).await.unwrap();
+        ids.push(of_anna.id.to_string());
+    }
+    tx.emit(Some(&anna), mint.now(), "annas event").await.unwrap();
+    tx.emit(None, mint.now(), &format!("annas secret {}", ids[0])).await.unwrap();
+    tx.emit(None, mint.now(), "nobodys event").await.unwrap();
+    for (caller, body) in [("annas user", "x"), ("operator", ids[1].as_str()), ("operator2", "bens")] {
+        let reply = StoredReply { fingerprint: "f".into(), status: 200, body: body.to_owned() };
+        tx.keep_reply(caller, "k", &reply, mint.now()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    assert!(holds(home.path(), "annas words") && holds(home.path(), "annas secret"));
+
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.owned(&anna).await.unwrap().len(), 50);
+    let stays = |owned: &store::Owned| owned.id == ids[49];
+    assert_eq!(tx.forget_owned(&anna, stays).await.unwrap(), 49);
+    assert_eq!(tx.forget_owned(&anna, |_| false).await.unwrap(), 1);
+    let names = |text: &str| text.contains("annas") || ids.iter().any(|id| text.contains(id.as_str()));
+    tx.forget_mentions(&["note"], names).await.unwrap();
+    tx.commit().await.unwrap();
+    store.scrub().await.unwrap();
+    for word in ["annas", ids[0].as_str(), ids[1].as_str(), echo_core::Id::as_str(&anna)] {
+        assert!(!holds(home.path(), word), "{word}");
+    }
+    let mut tx = store.read().await.unwrap();
+    assert_eq!(tx.count::<Note>(&Scope::Customer(ben), &Filter::default()).await.unwrap(), 50);
+    assert_eq!(tx.events_after(&Scope::All, 0).await.unwrap().len(), 1);
+    assert!(tx.reply("operator2", "k").await.unwrap().is_some());
+    assert!(tx.reply("operator", "k").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn two_may_scrub_at_once() {
+    let (home, store) = open().await;
+    let mint = Mint::system();
+    let anna: CustomerId = mint.id();
+    let mut tx = store.write().await.unwrap();
+    tx.insert(&Note { state: "annas words".into(), ..note(&mint, &anna) }).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    tx.forget_owned(&anna, |_| false).await.unwrap();
+    tx.commit().await.unwrap();
+    let scrubbed = tokio::join!(store.scrub(), store.scrub());
+    assert!(scrubbed.0.is_ok() && scrubbed.1.is_ok(), "{scrubbed:?}");
+    assert!(!holds(home.path(), "annas words"));
+}

@@ -40,8 +40,12 @@ const VIEWS: [&str; 5] = [
 /// What the platform keeps for itself; a `*` stands for any letters. Nobody is shown these files as proof of anything.
 /// A home that was not closed has two more sorts: what a ledger has not put in its place yet (`wal/`, `stage/`), which the
 /// crash tests of `ledger` change, and `vault_v1/attempts.json`, which counts wrong passphrases.
-const OWN: [(&str, &str); 8] = [
+const OWN: [(&str, &str); 9] = [
     ("echo.db*", "records; what others rely on is signed, and the ledgers hold its digest"),
+    (
+        "memory/memory.db*",
+        "what is remembered in words: part of no proof, and made anew from what it was read from",
+    ),
     ("pulse.json", "the last telemetry: shown, measured anew every half minute, and part of no proof"),
     ("pulse_history.json", "the same, for the charts"),
     ("*_ledger/.lock", "the number of the process that holds it, for people"),
