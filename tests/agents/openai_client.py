@@ -112,7 +112,7 @@ def wrong(chosen, ai):
     refused("two answers", openai.BadRequestError, lambda: ask(**GREEDY, n=2), "unsupported_parameter")
     refused("no message", openai.BadRequestError, lambda: ask(**{**GREEDY, "messages": []}), "invalid_value", "messages")
     refused("a temperature of 9", openai.BadRequestError, lambda: ask(**{**GREEDY, "temperature": 9}), "invalid_value", "temperature")
-    long = [{"role": "user", "content": "printer " * 7_000}]
+    long = 2 * [{"role": "user", "content": "printer " * 7_000}]
     refused("more than the model reads", openai.BadRequestError, lambda: ask(**{**GREEDY, "messages": long}), "invalid_value")
     huge = [{"role": "user", "content": "x" * 2_000_000}]
     try:
