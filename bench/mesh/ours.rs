@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use echo_core::Reach;
 use mesh::Stream;
 use mesh_link::{
     flow::Flow,
@@ -45,7 +46,7 @@ fn say(document: &Value) -> Result<(), Failure> {
 
 impl End {
     async fn new() -> Self {
-        let (mut sockets, datagrams) = Sockets::new(anywhere(), false);
+        let (mut sockets, datagrams) = Sockets::new(anywhere(), false, Reach::Anywhere);
         sockets.refresh().await;
         let (sender, lines) = mpsc::unbounded_channel();
         std::thread::spawn(move || {

@@ -9,10 +9,12 @@
 //!
 //! What may not come in: parsers of formats that are not ours to read.
 
+pub mod bundle;
 pub mod dsse;
 pub mod gguf;
 pub mod house;
 pub mod keystore;
+pub mod library;
 pub mod mcp;
 pub mod mesh_papers;
 pub mod note;
@@ -35,10 +37,12 @@ use ed25519_dalek::SigningKey;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 20] = [
+    ("bundle", bundle::check),
     ("dsse", dsse::check),
     ("gguf", gguf::check),
     ("keystore", keystore::check),
+    ("library", library::check),
     ("mcp", mcp::check),
     ("mesh_papers", mesh_papers::check),
     ("note", note::check),

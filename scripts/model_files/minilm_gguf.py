@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turns all-MiniLM-L6-v2 (safetensors) into a GGUF file that llama.cpp runs.
 
-    minilm_gguf.py MODEL_FOLDER OUT.gguf [--weights f32|f16|q8_0]
+    minilm_gguf.py MODEL_FOLDER OUT.gguf [--weights f32|f16|bf16|q8_0]
 
 MODEL_FOLDER holds config.json, vocab.txt and model.safetensors as sentence-transformers publishes them. The matrices
 get the type of --weights; what is small (biases, norms, positions) stays in single precision. The same input gives the
@@ -81,10 +81,11 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path)
     options.add_argument("out", type=Path)
-    options.add_argument("--weights", choices=("f32", "f16", "q8_0"), default="f32")
+    options.add_argument("--weights", choices=("f32", "f16", "bf16", "q8_0"), default="f32")
     chosen = options.parse_args()
     weights = {
         "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
+        "bf16": (gguf.GGMLQuantizationType.BF16, gguf.LlamaFileType.MOSTLY_BF16),
         "f16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
         "q8_0": (gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
     }[chosen.weights]

@@ -18,9 +18,12 @@ export const PAGES = [
   { name: "device", path: "/devices/{id}" },
   { name: "mesh", path: "/mesh" },
   { name: "findings", path: "/findings" },
+  { name: "schedule", path: "/schedule" },
   { name: "receipts", path: "/receipts" },
   { name: "invoices", path: "/invoices" },
   { name: "people", path: "/people" },
+  { name: "documents", path: "/documents" },
+  { name: "document", path: "/documents/constitution" },
   { name: "trust", path: "/trust", open: true },
   { name: "sign-in", path: "/sign-in", signedOut: true },
 ];

@@ -4,6 +4,7 @@
 //! enough and a TOML parser is not needed.
 
 use semver::Version;
+use std::collections::BTreeMap;
 
 /// One locked package of a registry.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +32,15 @@ pub fn packages(text: &str) -> Result<Vec<Locked>, String> {
         }
     }
     Ok(found)
+}
+
+/// The SHA-256 of each registry package of a `Cargo.lock`, by its name and version.
+pub fn checksums(text: &str) -> BTreeMap<(String, String), String> {
+    let entry = |block: &str| {
+        let [name, version, checksum] = ["name", "version", "checksum"].map(|key| value(block, key));
+        Some(((name?.to_owned(), version?.to_owned()), checksum?.to_owned()))
+    };
+    text.split("[[package]]").skip(1).filter_map(entry).collect()
 }
 
 /// The advisories that `deny.toml` ignores, in its order.

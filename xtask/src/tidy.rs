@@ -1,8 +1,9 @@
 //! `cargo xtask tidy`: reads the tree once and asks every rule about it.
 
 use crate::{
+    constitution,
     layers::{self, Metadata},
-    links,
+    links, manuals,
     report::Report,
     rules, tree,
 };
@@ -24,6 +25,8 @@ pub fn run(root: &Path) -> Result<Report, String> {
         rules::check(entry, &mut report);
         links::check(entry, &|path| root.join(path).exists(), &mut report);
     }
+    constitution::check(root, &mut report)?;
+    manuals::check(root, &mut report)?;
     report.looked_at = format!("{} crates, {} files", metadata.packages.len(), entries.len());
     Ok(report)
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Failure, agent, agent_key, api::Api, attestation, case, change, completions, content, customer, device,
-    eval, events, finding, invoice, keystore, ledgers, login, man, mcp, mesh, model, out::Out, place, plan,
-    receipt, tour, treasury, triage, trust, user, vault, verify, witness,
+    Failure, agent, agent_key, api::Api, atlas, attestation, backup, case, change, completions, content,
+    customer, device, docs, eval, events, finding, health, invoice, keystore, ledgers, library, login, man,
+    mcp, mesh, model, out::Out, place, plan, receipt, schedule, tour, treasury, triage, trust, user, vault,
+    verify, witness,
 };
 
 /// Echo's command line: cases, fixes, bills and the proofs of all of them.
@@ -18,7 +19,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// The folder to work in: for most commands your own (`$ECHO_CLI_HOME`), for `tour`, `content`,
-    /// `attestation`, `keystore`, `model`, `trust` and `vault` the platform's (`$ECHO_HOME`)
+    /// `docs`, `library`, `attestation`, `backup`, `bundle`, `keystore`, `model`, `trust` and `vault` the platform's (`$ECHO_HOME`)
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
     #[command(subcommand)]
@@ -80,6 +81,11 @@ enum Command {
     Mcp(mcp::Arguments),
     /// Follow what happens, line by line
     Events(events::Arguments),
+    /// Say how the platform is: whether it can work, its network, its clock
+    Health,
+    /// The schedule: what the platform does by itself, when, and what came of it
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
     /// Check ledgers and their proofs, without any platform or network
     #[command(subcommand)]
     Ledger(ledgers::Ledger),
@@ -95,6 +101,12 @@ enum Command {
     /// Sign and check the content of a platform's home
     #[command(subcommand)]
     Content(content::Content),
+    /// The documents that come with Echo: list them, read them, check that they are what was signed and entered
+    #[command(subcommand)]
+    Docs(docs::Docs),
+    /// Your own documents: bring PDF, ZIM, HTML, Markdown and text in, so that Echo can look them up
+    #[command(subcommand)]
+    Library(library::Library),
     /// The signing keys of a platform's home: show them, protect them, keep them offline
     #[command(subcommand)]
     Keystore(keystore::Command),
@@ -104,6 +116,9 @@ enum Command {
     /// The vault of a platform's home: secrets that are sealed anywhere and opened only where they may be
     #[command(subcommand)]
     Vault(vault::Command),
+    /// Backups of a platform's home: made, checked, brought back, and opened from paper
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Learned triage: the topics of tickets, from resolved ones, on this machine
     #[command(subcommand)]
     Triage(triage::Triage),
@@ -113,6 +128,9 @@ enum Command {
     ///
     /// Reads the questions in `evals` of Echo's repository, and needs no platform and no network.
     Eval(eval::Arguments),
+    /// Bundles: one file with a whole Echo, to build, verify, install and update without any network
+    #[command(subcommand)]
+    Bundle(atlas::Bundle),
     /// Print a shell's completions
     Completions(completions::Arguments),
     /// Print the manual, or write one page a command
@@ -145,17 +163,23 @@ impl Cli {
             Command::Plan(command) => command.run(&online()?, out),
             Command::Mcp(arguments) => mcp::run(&arguments, online),
             Command::Events(arguments) => events::run(&arguments, &online()?, out),
+            Command::Health => health::run(&online()?, out),
+            Command::Schedule(command) => command.run(online, out),
             Command::Ledger(command) => command.run(out),
             Command::Witness(command) => command.run(online, out),
             Command::Treasury(command) => command.run(online, out),
             Command::Attestation(command) => command.run(home, out),
             Command::Content(command) => command.run(&place::platform(home)?, out),
+            Command::Docs(command) => command.run(&place::platform(home)?, out),
+            Command::Library(command) => command.run(|| place::platform(home), out),
             Command::Keystore(command) => command.run(&place::platform(home)?, out),
             Command::Trust(command) => command.run(home, out),
             Command::Vault(command) => command.run(&place::platform(home)?, out),
+            Command::Backup(command) => command.run(&place::platform(home)?, out),
             Command::Triage(command) => command.run(online, out),
             Command::Model(arguments) => arguments.run(home, out),
             Command::Eval(arguments) => eval::run(&arguments, home, out),
+            Command::Bundle(command) => command.run(home, out),
             Command::Completions(arguments) => completions::run(&arguments),
             Command::Man(arguments) => man::run(&arguments),
         }

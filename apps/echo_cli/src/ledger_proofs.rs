@@ -8,7 +8,7 @@ use ledger::{Checkpoint, Entry, LedgerError, MAX_NOTE_BYTES, MAX_READ_ENTRIES};
 use serde_json::json;
 
 use crate::{
-    Failure, bundle,
+    Failure, ledger_bundle,
     ledgers::{text, vkey_of},
     out::{Colour, Out},
 };
@@ -118,7 +118,7 @@ fn find(dir: &Path, size: u64, id: &str) -> Result<u64, Failure> {
     let mut end = size;
     while end > 0 {
         let from = end.saturating_sub(MAX_READ_ENTRIES as u64);
-        let entries = bundle::read(dir, size, from, end)?;
+        let entries = ledger_bundle::read(dir, size, from, end)?;
         let named = |bytes: &Vec<u8>| Entry::from_bytes(bytes).is_ok_and(|entry| entry.id == id);
         if let Some(place) = entries.iter().rposition(named) {
             return Ok(from + place as u64);

@@ -8,7 +8,7 @@ use ledger::{Entry, FsckReport, LedgerError, MAX_READ_ENTRIES};
 use serde_json::{Value, json};
 
 use crate::{
-    Failure, bundle,
+    Failure, ledger_bundle,
     ledger_proofs::{self, Folder, Which},
     out::{Colour, Out},
 };
@@ -132,7 +132,7 @@ pub(crate) fn vkey_of(dir: &Path, vkey: Option<&str>) -> Result<String, Failure>
 fn show(dir: &Path, from: u64, max: usize, out: Out) -> Result<(), Failure> {
     let all = sound(dir, None)?;
     let to = from.saturating_add(max.min(MAX_READ_ENTRIES) as u64);
-    let entries = bundle::read(dir, all.size, from, to)?;
+    let entries = ledger_bundle::read(dir, all.size, from, to)?;
     let items: Vec<Value> = (from..).zip(&entries).map(|(number, bytes)| entry(number, bytes)).collect();
     out.list(
         &items,

@@ -26,16 +26,7 @@ pub struct Stopped(
 impl Stopped {
     /// Refuses while the platform of `home` runs, and where somebody else owns its keystore.
     pub fn hold(home: &Path) -> Result<Self, Failure> {
-        let keystore = fs::metadata(home.join(KEYSTORE_FILE)).map_err(|_| no_home(home))?;
-        // What is written belongs to whoever writes it: the platform could not read its own keys any more.
-        if keystore.uid() != rustix::process::geteuid().as_raw() {
-            return Err(Failure::failed(format!(
-                "the keystore in {} belongs to the user with the number {}",
-                home.display(),
-                keystore.uid()
-            ))
-            .hint("run this as the user that the platform runs as, such as by `sudo -u`"));
-        }
+        owned(home)?;
         let path = home.join(LOCK);
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -61,6 +52,21 @@ impl Drop for Stopped {
         // Should it fail, the lock goes with this process, which is about to end.
         let _ = self.0.as_ref().map(File::unlock);
     }
+}
+
+/// Refuses where there is no home, and where somebody else owns its keystore.
+pub fn owned(home: &Path) -> Result<(), Failure> {
+    let keystore = fs::metadata(home.join(KEYSTORE_FILE)).map_err(|_| no_home(home))?;
+    // What is written belongs to whoever writes it: the platform could not read its own keys any more.
+    if keystore.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Failure::failed(format!(
+            "the keystore in {} belongs to the user with the number {}",
+            home.display(),
+            keystore.uid()
+        ))
+        .hint("run this as the user that the platform runs as, such as by `sudo -u`"));
+    }
+    Ok(())
 }
 
 fn running(home: &Path, lock: &mut File) -> Failure {

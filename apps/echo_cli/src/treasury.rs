@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     Failure, answer,
     api::Api,
-    bundle, ledgers,
+    ledger_bundle, ledgers,
     out::{Colour, Out},
     witness,
 };
@@ -291,7 +291,7 @@ fn compare(dir: &Path, origin: &str, heads: &BTreeMap<u64, [u8; 32]>) -> Result<
     check(&history)?;
     while history.size() < newest {
         let from = history.size();
-        for entry in bundle::read(dir, all.size, from, newest.min(from + BATCH))? {
+        for entry in ledger_bundle::read(dir, all.size, from, newest.min(from + BATCH))? {
             history.push(ledger::leaf_hash(&entry));
             check(&history)?;
         }

@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
+use echo_core::Reach;
 use models::{Chat, Completion, Embedded, Endpoint, Finish, ModelError, ModelRef};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ureq::{Agent, Body, http::Response};
 use zeroize::Zeroizing;
 
-use crate::witnesses::is_loopback;
+use crate::witnesses::{host, is_loopback};
 
 /// How long it may take until a connection stands.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -37,6 +38,7 @@ pub struct Remote {
     key: Option<Zeroizing<String>>,
     text: Option<String>,
     embedding: Option<String>,
+    reach: Reach,
 }
 
 impl fmt::Debug for Remote {
@@ -52,6 +54,7 @@ impl Remote {
         key: Option<Zeroizing<String>>,
         text: Option<String>,
         embedding: Option<String>,
+        reach: Reach,
     ) -> Result<Self, String> {
         let near = is_loopback(url);
         if !(url.starts_with("https://") || url.starts_with("http://"))
@@ -75,10 +78,11 @@ impl Remote {
             config = config.proxy(None);
         }
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { agent: config.build().new_agent(), url, key, text, embedding })
+        Ok(Self { agent: config.build().new_agent(), url, key, text, embedding, reach })
     }
 
     fn post(&self, path: &str, body: &impl Serialize, time: Duration) -> Result<Response<Body>, String> {
+        self.reach.service("the model's endpoint", &host(&self.url)).map_err(|off| off.to_string())?;
         let mut request =
             self.agent.post(format!("{}{path}", self.url)).config().timeout_global(Some(time)).build();
         if let Some(key) = &self.key {

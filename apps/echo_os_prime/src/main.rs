@@ -1,11 +1,18 @@
 //! `echo_os_prime`: the platform. Parses its settings, opens the home, serves, and stops cleanly.
 
+mod certificates;
+mod clock;
 mod endpoint;
+mod jobs;
+mod machine;
 mod mesh;
 mod mesh_ledgers;
 mod model_settings;
+mod network;
+mod schedule;
 mod serve;
 mod settings;
+mod smart;
 mod timer;
 mod witnesses;
 

@@ -11,7 +11,7 @@ use std::{
 
 use control_plane::MoreMetrics;
 use desk::{Desk, DeskError, MANY_REVOKED_PERCENT, MeshNode, MeshPath, MeshPathKind, MeshState, OwnNode};
-use echo_core::{Mint, Timestamp};
+use echo_core::{Mint, Reach, Timestamp};
 use mesh::{
     News, NodeId, Outcome, Trust,
     doctor::{Cause, Finding, Level},
@@ -51,6 +51,7 @@ pub struct Mesh {
 pub async fn start(
     desk: &Desk,
     settings: &MeshSettings,
+    reach: Reach,
     address: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) -> Result<Mesh, String> {
@@ -81,6 +82,7 @@ pub async fn start(
         link.turn = turn_servers(path)?;
     }
     link.include_loopback = settings.loopback;
+    link.reach = reach;
     link.gateways = std::iter::once(own_gateway).chain(settings.gateways.iter().cloned()).collect();
     let options = mesh_daemon::Options {
         book: desk.home().join("mesh").join("book"),

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use echo_core::Reach;
 use models::{Models, Settings};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -51,7 +52,7 @@ struct EndpointSettings {
 
 impl ModelSettings {
     /// The models of a home.
-    pub fn open(&self, home: &Path) -> Result<Models, String> {
+    pub fn open(&self, home: &Path, reach: Reach) -> Result<Models, String> {
         let defaults = Settings::new(home.join(self.folder.as_deref().unwrap_or(Path::new(FOLDER))));
         let threads = self.threads.unwrap_or(defaults.threads);
         if !(1..=MAX_THREADS).contains(&threads) {
@@ -62,7 +63,7 @@ impl ModelSettings {
             idle: self.idle_minutes.map_or(defaults.idle, |minutes| Duration::from_mins(u64::from(minutes))),
             threads,
             endpoint: match &self.endpoint {
-                Some(endpoint) => Some(Arc::new(endpoint.open(home)?)),
+                Some(endpoint) => Some(Arc::new(endpoint.open(home, reach)?)),
                 None => None,
             },
             ..defaults
@@ -72,9 +73,9 @@ impl ModelSettings {
 }
 
 impl EndpointSettings {
-    fn open(&self, home: &Path) -> Result<Remote, String> {
+    fn open(&self, home: &Path, reach: Reach) -> Result<Remote, String> {
         let key = self.key_file.as_ref().map(|path| read_key(&home.join(path))).transpose()?;
-        Remote::new(&self.url, key, self.text.clone(), self.embedding.clone())
+        Remote::new(&self.url, key, self.text.clone(), self.embedding.clone(), reach)
             .map_err(|e| format!("[models.endpoint] in echo.toml: {e}"))
     }
 }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     fn open(home: &Path, text: &str) -> Result<Models, String> {
-        toml::from_str::<ModelSettings>(text).map_err(|e| e.to_string())?.open(home)
+        toml::from_str::<ModelSettings>(text).map_err(|e| e.to_string())?.open(home, Reach::Anywhere)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, serve::ListenerExt as _};
 use desk::{Desk, Opened, Options};
-use echo_core::Mint;
+use echo_core::{Mint, Reach};
 use rustix::net::sockopt;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    mesh,
+    clock, mesh, network, schedule,
     settings::{MeshSettings, Settings},
     timer,
 };
@@ -30,8 +30,6 @@ const SILENT: Duration = Duration::from_secs(30);
 const PROBES: u32 = 3;
 /// How often telemetry is written and the time of commands is looked at.
 const TICK: Duration = Duration::from_secs(5);
-/// How often old answers and events are forgotten.
-const TIDY: Duration = Duration::from_hours(1);
 
 /// Runs the platform until SIGINT or SIGTERM.
 pub fn run(settings: Settings) -> Result<(), String> {
@@ -50,7 +48,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let (listener, address) = bind(settings.listen).await?;
     // Before the first word is said: whoever reads it may already want the platform to stop.
     let signals = Signals::listen()?;
-    let models = settings.models.open(&settings.home)?;
+    let models = settings.models.open(&settings.home, settings.reach)?;
     let options = Options {
         home: settings.home,
         mint: Mint::system(),
@@ -58,12 +56,17 @@ async fn serve(settings: Settings) -> Result<(), String> {
         vault_key: settings.vault_key,
         models,
         keep_days: settings.keep_days,
+        accept_clock: settings.accept_clock,
     };
     let Opened { desk, sign_in } = Desk::open(options).await.map_err(|e| e.to_string())?;
     let (stop, stopping) = watch::channel(false);
-    let (app, node) = app(&desk, settings.mesh.as_ref(), settings.url, address, &stopping).await?;
+    let reach = settings.reach;
+    let looks = look_around(&desk, reach, address, &stopping).await?;
+    let mesh = settings.mesh.as_ref().map(|mesh| (mesh, reach));
+    let (app, node) = app(&desk, mesh, settings.url, address, &stopping).await?;
     let chores = tokio::spawn(chores(desk.clone(), stopping.clone()));
-    let timer = tokio::spawn(timer::run(desk.clone(), stopping.clone()));
+    let jobs = tokio::spawn(schedule::run(desk.clone(), settings.means, stopping.clone()));
+    let timer = tokio::spawn(timer::run(desk.clone(), reach, stopping.clone()));
     let listener = listener.tap_io(|stream| {
         if let Err(error) = prepare(stream) {
             tracing::debug!(%error, "a connection was gone before it began");
@@ -86,12 +89,37 @@ async fn serve(settings: Settings) -> Result<(), String> {
     {
         tracing::warn!("the mesh did not end within {} s", GRACE.as_secs());
     }
-    chores.abort();
-    timer.abort();
+    for task in looks.into_iter().chain([chores, timer]) {
+        task.abort();
+    }
+    if timeout(GRACE, jobs).await.is_err() {
+        tracing::warn!(
+            "the jobs did not end within {} s: the next start makes their runs again",
+            GRACE.as_secs()
+        );
+    }
     if let Err(error) = timer::commit(&desk).await {
         tracing::warn!("{error}");
     }
     desk.close().await.map_err(|e| e.to_string())
+}
+
+/// Says what the network is like before anybody asks, and what is in the way of being reached; then looks at the network and
+/// the clock every few seconds.
+async fn look_around(
+    desk: &Desk,
+    reach: Reach,
+    address: SocketAddr,
+    stopping: &watch::Receiver<bool>,
+) -> Result<[JoinHandle<()>; 2], String> {
+    if let Some(why) = network::unreachable(address) {
+        tracing::warn!("{why}");
+    }
+    desk.network_is(network::now(reach)).await.map_err(|e| e.to_string())?;
+    Ok([
+        tokio::spawn(network::watch(desk.clone(), reach, stopping.clone())),
+        tokio::spawn(clock::watch(desk.clone(), stopping.clone())),
+    ])
 }
 
 async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
@@ -121,7 +149,7 @@ fn prepare(stream: &TcpStream) -> Result<(), rustix::io::Errno> {
 /// All that is served, and the node of the mesh where there is one.
 async fn app(
     desk: &Desk,
-    mesh: Option<&MeshSettings>,
+    mesh: Option<(&MeshSettings, Reach)>,
     url: Option<String>,
     address: SocketAddr,
     stopping: &watch::Receiver<bool>,
@@ -131,8 +159,8 @@ async fn app(
         .merge(a2a::router(desk.clone(), stopping.clone()))
         .merge(model_api::router(desk.clone()));
     let (mut gateway, mut node) = (Router::new(), None);
-    if let Some(settings) = mesh {
-        let mesh = mesh::start(desk, settings, address, stopping.clone()).await?;
+    if let Some((settings, reach)) = mesh {
+        let mesh = mesh::start(desk, settings, reach, address, stopping.clone()).await?;
         api.metrics = mesh.metrics;
         (gateway, node) = (mesh.router, Some(mesh.node));
     }
@@ -176,16 +204,17 @@ impl Signals {
     }
 }
 
-/// What is to be done now and then. A failure is told and tried again at the next turn.
+/// What is to be done at the start and every few seconds; the rest is the schedule's. A failure is told and tried again at the next turn.
 async fn chores(desk: Desk, stopping: watch::Receiver<bool>) {
+    if let Err(error) = desk.tidy().await {
+        tracing::warn!("{error}");
+    }
     let mut tick = interval(TICK);
-    let mut tidy = interval(TIDY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = Box::pin(stopped(stopping));
     loop {
         let done = tokio::select! {
             _ = tick.tick() => desk.tick().await,
-            _ = tidy.tick() => desk.tidy().await,
             () = &mut end => return,
         };
         if let Err(error) = done {

@@ -6,11 +6,12 @@ use std::{
 };
 
 use clap::Parser;
-use desk::VaultKey;
+use desk::{BackupSettings, VaultKey};
+use echo_core::Reach;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::model_settings::ModelSettings;
+use crate::{jobs::Means, model_settings::ModelSettings};
 
 /// The most bytes of `echo.toml`.
 const MAX_CONFIG: u64 = 64 * 1024;
@@ -48,6 +49,21 @@ pub struct Args {
         value_parser = clap::builder::FalseyValueParser::new()
     )]
     mesh: Option<bool>,
+    /// Reach out to nothing but this machine and the mesh on the local network: witnesses, models elsewhere, gateways and
+    /// names are off, and say so.
+    #[arg(
+        long,
+        env = "ECHO_OFFLINE",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    offline: Option<bool>,
+    /// Your word, for this start alone, that the clock is right, although it is far from the last time that the home has seen.
+    #[arg(long)]
+    accept_clock: bool,
 }
 
 /// The settings in force.
@@ -67,8 +83,14 @@ pub struct Settings {
     pub mesh: Option<MeshSettings>,
     /// Where models are, and what they may take.
     pub models: ModelSettings,
+    /// How far the platform may reach out.
+    pub reach: Reach,
+    /// A person's word that the clock is right.
+    pub accept_clock: bool,
     /// How many days customers' cases and devices are remembered in words; for ever without it.
     pub keep_days: Option<u32>,
+    /// What the scheduled jobs need beside the home.
+    pub means: Means,
 }
 
 /// `[memory]` of `echo.toml`.
@@ -77,6 +99,14 @@ pub struct Settings {
 struct MemorySettings {
     /// How many days a closed case, or what is known of a device, is remembered; 0 for ever.
     keep_days: u32,
+}
+
+/// `[watch]` of `echo.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WatchSettings {
+    /// Files of PEM certificates, such as the TLS proxy's, whose end is watched.
+    certificates: Vec<PathBuf>,
 }
 
 impl Default for MemorySettings {
@@ -139,11 +169,17 @@ struct Config {
     listen: Option<SocketAddr>,
     url: Option<String>,
     #[serde(default)]
+    offline: bool,
+    #[serde(default)]
     mesh: MeshSettings,
     #[serde(default)]
     models: ModelSettings,
     #[serde(default)]
     memory: MemorySettings,
+    #[serde(default)]
+    watch: WatchSettings,
+    #[serde(default)]
+    backup: BackupSettings,
 }
 
 impl Settings {
@@ -175,7 +211,20 @@ impl Settings {
             .transpose()
             .map_err(|e| format!("{}: {e}", path.display()))?;
         let keep_days = Some(config.memory.keep_days).filter(|days| *days > 0);
-        Ok(Self { home, listen, url, passphrase, vault_key, mesh, models: config.models, keep_days })
+        let offline = args.offline.unwrap_or(config.offline);
+        Ok(Self {
+            home,
+            listen,
+            url,
+            passphrase,
+            vault_key,
+            mesh,
+            models: config.models,
+            reach: if offline { Reach::Local } else { Reach::Anywhere },
+            accept_clock: args.accept_clock,
+            keep_days,
+            means: Means { certificates: config.watch.certificates, backup: config.backup },
+        })
     }
 }
 
@@ -256,10 +305,28 @@ mod tests {
             passphrase_file: None,
             vault_key_file: None,
             mesh: None,
+            offline: None,
+            accept_clock: false,
         };
         assert_eq!(Settings::read(args(None)).unwrap().listen.port(), 1);
         assert_eq!(Settings::read(args(Some("127.0.0.1:2"))).unwrap().listen.port(), 2);
     }
+
+    #[test]
+    fn offline_is_on_by_flag_or_file_and_off_by_flag() {
+        let home = tempfile::tempdir().unwrap();
+        let reach = |words: &[&str], file: &str| {
+            let config = home.path().join("echo.toml");
+            durable::write(&config, file.as_bytes(), durable::Mode::Public).unwrap();
+            let mut args = Args::try_parse_from([&["echo_os_prime"], words].concat()).unwrap();
+            args.home = Some(home.path().to_owned());
+            Settings::read(args).unwrap().reach
+        };
+        assert_eq!(reach(&[], ""), Reach::Anywhere);
+        assert_eq!((reach(&["--offline"], ""), reach(&[], "offline = true\n")), (Reach::Local, Reach::Local));
+        assert_eq!(reach(&["--offline=false"], "offline = true\n"), Reach::Anywhere);
+    }
+
     #[test]
     fn the_mesh_is_on_by_flag_then_environment_then_file() {
         // Clap reads the environment with the same words as the flag.
@@ -276,6 +343,8 @@ mod tests {
                 passphrase_file: None,
                 vault_key_file: None,
                 mesh,
+                offline: None,
+                accept_clock: false,
             };
             Settings::read(args).unwrap().mesh.is_some()
         };

@@ -1,8 +1,9 @@
-//! When the witnesses are asked, and when the ledgers are committed to one another.
+//! When the witnesses are asked, and how the ledgers are committed to one another.
 
 use std::time::Duration;
 
 use desk::{Desk, DeskError};
+use echo_core::Reach;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -12,31 +13,23 @@ use crate::witnesses;
 
 /// How often the witnesses are asked about heads that changed.
 const ASK: Duration = Duration::from_mins(1);
-/// After how many rounds of asking each ledger's head is entered into the other: every hour.
-const COMMIT_EVERY: u32 = 60;
 
-/// Asks and commits until the platform stops. A failure is told and tried again at the next turn. One round follows the
+/// Asks until the platform stops. A failure is told and tried again at the next turn. One round follows the
 /// other, so a slow witness delays the next round and nothing else.
-pub async fn run(desk: Desk, mut stopping: watch::Receiver<bool>) {
+pub async fn run(desk: Desk, reach: Reach, mut stopping: watch::Receiver<bool>) {
     let mut ask = interval(ASK);
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rounds: u32 = 0;
     loop {
-        let due = tokio::select! {
-            _ = ask.tick() => true,
-            () = desk.witnesses_wanted() => false,
+        tokio::select! {
+            _ = ask.tick() => {}
+            () = desk.witnesses_wanted() => {}
             _ = stopping.wait_for(|stop| *stop) => return,
-        };
-        tell(witnesses::ask_all(&desk).await);
-        rounds += u32::from(due);
-        if rounds >= COMMIT_EVERY {
-            rounds = 0;
-            tell(commit(&desk).await);
         }
+        tell(witnesses::ask_all(&desk, reach).await);
     }
 }
 
-/// Enters each ledger's head into the other, when there is something new to commit to.
+/// Enters each ledger's head into the other, when there is something new to commit to: at the stop, and by the schedule.
 pub async fn commit(desk: &Desk) -> Result<(), DeskError> {
     for made in desk.commit_heads().await? {
         tracing::info!(log = %made.log, size = made.size, "a ledger's head was entered into the other ledger");

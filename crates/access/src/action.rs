@@ -116,6 +116,8 @@ rights! {
     RevokeTokens, "revoke tokens": OperatorAdmin;
     /// Read the logs' entries and proofs.
     ReadLedger, "read the ledger": OperatorAdmin Technician Customer Agent;
+    /// Read the documents: those that come with Echo, the manual, the library.
+    ReadDocument, "read the documents": OperatorAdmin Technician Customer Agent;
     /// Follow the live events.
     ReadEvents, "read events": OperatorAdmin Technician Customer;
     /// Read the platform's metrics.
@@ -126,6 +128,8 @@ rights! {
     ResetBreaker, "reset a breaker": OperatorAdmin Technician;
     /// Choose, bring and have learned what triage goes by.
     ManageTriage, "manage learned triage": OperatorAdmin;
+    /// Read what runs by itself, run it now, let it rest.
+    ManageSchedule, "manage the schedule": OperatorAdmin;
     /// Rotate and revoke keys, and change the trust registry.
     ManageTrust, "manage trust": OperatorAdmin;
 }
@@ -175,11 +179,13 @@ mod tests {
         ManageAgentKeys a-c--
         RevokeTokens a----
         ReadLedger atc-g
+        ReadDocument atc-g
         ReadEvents atc--
         ReadMetrics at---
         ReadAudit a----
         ResetBreaker at---
         ManageTriage a----
+        ManageSchedule a----
         ManageTrust a----";
 
     #[test]

@@ -39,6 +39,7 @@ assets![
     "bytes.js" as "text/javascript; charset=utf-8",
     "chart.js" as "text/javascript; charset=utf-8",
     "dialog.js" as "text/javascript; charset=utf-8",
+    "documents.css" as "text/css; charset=utf-8",
     "fill.js" as "text/javascript; charset=utf-8",
     "filter.js" as "text/javascript; charset=utf-8",
     "icon.svg" as "image/svg+xml",

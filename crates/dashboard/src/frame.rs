@@ -14,8 +14,10 @@ pub(crate) struct Place {
 
 /// The place that only the operator's people are shown.
 const PEOPLE: &str = "/people";
+/// The place that only operator admins are shown.
+const SCHEDULE: &str = "/schedule";
 
-const PLACES: [Place; 9] = [
+const PLACES: [Place; 11] = [
     Place { path: "/", name: "Overview", key: 'o' },
     Place { path: "/cases", name: "Cases", key: 'c' },
     Place { path: "/devices", name: "Devices", key: 'd' },
@@ -24,6 +26,8 @@ const PLACES: [Place; 9] = [
     Place { path: "/receipts", name: "Receipts", key: 'r' },
     Place { path: "/invoices", name: "Invoices", key: 'i' },
     Place { path: PEOPLE, name: "People", key: 'p' },
+    Place { path: SCHEDULE, name: "Schedule", key: 's' },
+    Place { path: "/documents", name: "Documents", key: 'b' },
     Place { path: "/trust", name: "Trust", key: 't' },
 ];
 
@@ -94,7 +98,12 @@ impl Frame {
     /// The navigation.
     pub(crate) fn places(&self) -> impl Iterator<Item = &'static Place> {
         let all = self.is_operator();
-        PLACES.iter().filter(move |place| all || place.path != PEOPLE)
+        let runs = self.may(Action::ManageSchedule);
+        PLACES.iter().filter(move |place| match place.path {
+            PEOPLE => all,
+            SCHEDULE => runs,
+            _ => true,
+        })
     }
 
     pub(crate) fn is_here(&self, place: &Place) -> bool {

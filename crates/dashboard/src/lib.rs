@@ -16,6 +16,7 @@ mod diff;
 mod failure;
 mod frame;
 mod headers;
+mod markdown;
 mod next;
 mod page;
 mod piece;

@@ -2,6 +2,8 @@
 //!
 //! Each is a template of its own, so its texts are escaped once, there.
 
+use std::fmt::Write as _;
+
 use askama::Template;
 use echo_core::Timestamp;
 use serde::Serialize;
@@ -44,6 +46,20 @@ pub(crate) struct Weight {
     word: String,
 }
 
+/// Where a document is read. Its name may be that of any file (RFC 3986, section 2.1).
+pub(crate) fn document_link(name: &str) -> String {
+    let mut link = "/documents/".to_owned();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            link.push(char::from(byte));
+        } else {
+            // Writing into a text cannot fail.
+            let _ = write!(link, "%{byte:02X}");
+        }
+    }
+    link
+}
+
 /// A state as a chip.
 pub(crate) fn chip<T: Serialize>(state: &T) -> Chip {
     Chip::new(words::word(state))
@@ -63,11 +79,10 @@ pub(crate) fn score(score: u8, label: &'static str) -> Score {
 fn tone(word: &str) -> &'static str {
     match word {
         "resolved" | "applied" | "done" | "fixed" | "paid" | "online" | "active" | "reachable" | "fine"
-        | "works" => "good",
-        "awaiting approval" | "proposed" | "away" | "rolled back" | "warning" | "not reached" | "note" => {
-            "warn"
-        }
-        "critical" | "failed" | "revoked" | "problem" => "bad",
+        | "works" | "good" => "good",
+        "awaiting approval" | "proposed" | "away" | "rolled back" | "warning" | "not reached" | "note"
+        | "retrying" | "paused" | "interrupted" | "missed" | "blocked" => "warn",
+        "critical" | "failed" | "failing" | "timed out" | "revoked" | "problem" => "bad",
         "applying" | "approved" | "running" | "open" | "trying" => "busy",
         _ => "quiet",
     }
@@ -119,6 +134,12 @@ mod tests {
     fn a_state_reads_the_same_without_colour() {
         let chip = Chip::new("awaiting approval".to_owned()).render().unwrap();
         assert_eq!(chip, r#"<span class="chip warn">awaiting approval</span>"#);
+    }
+
+    #[test]
+    fn a_document_of_any_name_has_its_link() {
+        assert_eq!(document_link("docs/mesh"), "/documents/docs/mesh");
+        assert_eq!(document_link("own/a b?#%ä.md"), "/documents/own/a%20b%3F%23%25%C3%A4.md");
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl Desk {
         }
     }
 
-    async fn vector_of(&self, question: &str) -> Option<Vec<f32>> {
+    pub(crate) async fn vector_of(&self, question: &str) -> Option<Vec<f32>> {
         let model = self.models().embedder()?;
         match timeout(EMBED, self.models().embed(vec![question.to_owned()])).await {
             Ok(Ok(mut embedded)) => {

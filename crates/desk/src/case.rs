@@ -233,7 +233,8 @@ impl Desk {
     pub async fn case(&self, principal: &Principal, id: &CaseId) -> Result<CaseView, DeskError> {
         principal.require(Action::ReadCase)?;
         let tx = self.store().read().await?;
-        let mut work = Work { tx, desk: self, now: self.mint().now(), actor: principal.name.clone() };
+        let mut work =
+            Work { tx, desk: self, now: self.mint().now(), actor: principal.name.clone(), clock_set: false };
         let case = work.case(&scope_of(principal), id).await?;
         work.case_view(case).await
     }

@@ -19,6 +19,7 @@ use durable::Mode;
 use echo_core::Timestamp;
 use playbooks::Template;
 use revenue::Catalogue;
+use scheduler::Schedule;
 use security::Policy;
 use serde::Serialize;
 use trust::{
@@ -28,7 +29,10 @@ use trust::{
 };
 
 use self::door::Door;
-use crate::DeskError;
+use crate::{
+    DeskError,
+    schedule::{self, parse_schedule},
+};
 
 /// The policy that scans go by.
 const POLICY: &str = "echo_linux_baseline.yml";
@@ -36,6 +40,8 @@ const POLICY: &str = "echo_linux_baseline.yml";
 const CATALOGUE: &str = "catalogue.yaml";
 /// What a local model is told when it phrases a draft.
 pub(crate) const PROMPT: &str = "advice_prompt.md";
+/// What runs by itself, and when.
+const SCHEDULE: &str = "schedule.yaml";
 /// What cases are sorted into.
 const LABELS: &str = "triage_labels.yaml";
 
@@ -109,6 +115,8 @@ pub struct Content {
     pub labels: Labels,
     /// What a local model is told when it phrases a draft; nothing when the home's own is refused, and then none is asked.
     pub prompt: Option<hygiene::Template>,
+    /// What runs by itself: the home's own schedule, or the built-in one when there is none or it is refused.
+    pub schedule: Schedule,
     /// Signed intake forms by id; see also [`Content::forms_at`].
     pub forms: BTreeMap<String, Form>,
     /// Signed playbooks by id; see also [`Content::playbooks_at`].
@@ -172,6 +180,7 @@ impl Content {
         let catalogue = door.must("manifest", CATALOGUE, None, Catalogue::parse)?.0;
         let labels = door.may("manifest", LABELS, Labels::parse).unwrap_or_else(Labels::builtin);
         let prompt = door.may("manifest", PROMPT, drafting::template);
+        let schedule = door.own("manifest", SCHEDULE, |yaml| parse_schedule(yaml, now));
         let (policy, admitted) = door.must("policies", POLICY, Some(ExceptedKind::Policy), Policy::parse)?;
         let policy = PosturePolicy { policy, signed: admitted.ok() };
         let (mut forms, mut excepted_forms) = (BTreeMap::new(), BTreeMap::new());
@@ -205,6 +214,7 @@ impl Content {
             catalogue,
             labels,
             prompt,
+            schedule: schedule.unwrap_or_else(|| schedule::builtin(now)),
             forms,
             playbooks,
             policy,

@@ -23,10 +23,13 @@ use witness::Cosigner;
 
 use crate::{
     Content, DeskError,
+    clock::ClockRoom,
     erasure::ErasureRoom,
     learning::LearningRoom,
     mesh_board::{MeshBoard, MeshRoom},
+    network::NetworkRoom,
     recall::MemoryRoom,
+    schedule::ScheduleRoom,
     vault::VaultRoom,
 };
 
@@ -65,11 +68,14 @@ pub(crate) struct Inner {
     pub(crate) heard: Mutex<BTreeSet<String>>,
     pub(crate) started: Timestamp,
     pub(crate) index_stale: AtomicBool,
+    pub(crate) clock: ClockRoom,
+    pub(crate) network: NetworkRoom,
     pub(crate) vault: VaultRoom,
     pub(crate) mesh: MeshRoom,
     pub(crate) erasure: ErasureRoom,
     pub(crate) models: Models,
     pub(crate) memory: MemoryRoom,
+    pub(crate) schedule: ScheduleRoom,
 }
 
 /// Whether the ledgers' outbox was found empty since the start. Until then an entry may be one that a run which was
@@ -152,8 +158,20 @@ impl Desk {
         &self.0.mesh.stopped
     }
 
+    pub(crate) fn clock_room(&self) -> &ClockRoom {
+        &self.0.clock
+    }
+
+    pub(crate) fn network_watch(&self) -> &NetworkRoom {
+        &self.0.network
+    }
+
     pub(crate) fn models_room(&self) -> &Models {
         &self.0.models
+    }
+
+    pub(crate) fn schedule_room(&self) -> &ScheduleRoom {
+        &self.0.schedule
     }
 
     pub(crate) fn memory_room(&self) -> &MemoryRoom {
@@ -268,10 +286,20 @@ impl Desk {
         self.expire_commands().await
     }
 
-    /// What is to be done every hour: forget answers and events that nobody will ask for again, and admissions of
-    /// calls that never came to be; close the standing cases whose month is over; learn from what was decided.
+    /// What is to be done at a start, and then by the schedule: forget answers and events that nobody will ask for again,
+    /// and admissions of calls that never came to be; close the standing cases whose month is over; learn from what was
+    /// decided.
     pub async fn tidy(&self) -> Result<(), DeskError> {
         self.bill_standing().await?;
+        self.forget_answers().await?;
+        self.resume_erasures().await;
+        self.tidy_memory().await?;
+        self.check_prompt().await;
+        self.learn_when_due().await
+    }
+
+    /// Forgets old answers, events and admissions; how many answers and events.
+    pub(crate) async fn forget_answers(&self) -> Result<(u64, u64), DeskError> {
         let ago = |seconds: i64| {
             echo_core::clock::from_millis(self.now().as_millisecond().saturating_sub(seconds * 1000))
         };
@@ -279,13 +307,10 @@ impl Desk {
         self.gates().admitted.retain(|_, admitted| admitted.at() > forgotten);
         let before = ago(MEMORY_SECONDS);
         let mut tx = self.store().write().await?;
-        tx.forget_replies(before).await?;
-        tx.forget_events(before).await?;
+        let replies = tx.forget_replies(before).await?;
+        let events = tx.forget_events(before).await?;
         tx.commit().await?;
-        self.resume_erasures().await;
-        self.tidy_memory().await?;
-        self.check_prompt().await;
-        self.learn_when_due().await
+        Ok((replies, events))
     }
 
     /// Stops: telemetry to disk, ledgers and database closed.

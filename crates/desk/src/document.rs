@@ -142,7 +142,7 @@ impl Desk {
         Ok(documents)
     }
 
-    async fn position(&self, tx: &mut Tx, record: &DocumentRecord) -> Result<u64, DeskError> {
+    pub(crate) async fn position(&self, tx: &mut Tx, record: &DocumentRecord) -> Result<u64, DeskError> {
         tx.leaf_index(record.kind.log().as_str(), &record.leaf).await?.ok_or_else(|| {
             DeskError::LedgerBehind(format!("{} {} is not in its ledger yet", record.kind, record.subject))
         })

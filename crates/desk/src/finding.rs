@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::{Filter, Record, Scope};
 
 use crate::{
-    Case, Desk, DeskError,
+    Case, Desk, DeskError, Event,
     call::scope_of,
     work::{Owner, Work},
 };
@@ -137,6 +137,11 @@ impl Work<'_> {
             self.tx.insert(&finding).await?;
             self.record(Kind::Finding, finding.id.as_str(), Owner::case(case), &finding).await?;
             fresh += 1;
+        }
+        if fresh > 0 {
+            let what = format!("a scan found {fresh} more to look at");
+            let event = Event { topic: "finding".to_owned(), id: scan.to_string(), what, at: self.now };
+            self.tell(Some(&case.customer), &event).await?;
         }
         for (check, mut finding) in open {
             if report.outcome_of(check) == Some(security::Outcome::Passed) {

@@ -7,13 +7,11 @@ use echo_core::Timestamp;
 use ledger::{Entry, MAX_NOTE_BYTES};
 use serde::Serialize;
 
-use crate::Desk;
+use crate::{Desk, clock};
 
 /// How long an entry may be owed to a ledger, in seconds. A drain takes milliseconds; after a minute the ledger
 /// cannot be written, and what people see of it is stale.
 const OWED_SECONDS: i64 = 60;
-/// How far the clock may lie behind the newest entry of a ledger, in seconds: more is no drift, it was set back.
-const BEHIND_SECONDS: i64 = 60;
 
 /// Whether the platform can do its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,8 +23,8 @@ pub struct Health {
     /// What does not hold, in words.
     pub problems: Vec<String>,
     /// What witnesses say against the ledgers, and forks that nodes of the mesh proved. A witness may be wrong, and a fork is
-    /// for people to look into, so neither stops the platform. And an erasure that could not be finished, and a
-    /// learned triage that is refused.
+    /// for people to look into, so neither stops the platform. And an erasure that could not be finished, a
+    /// learned triage that is refused, and jobs that failed.
     pub alarms: Vec<String>,
     /// Why the mesh has stopped by itself. The platform serves on without it.
     pub mesh: Option<String>,
@@ -46,6 +44,7 @@ impl Desk {
         alarms.extend(self.unfinished_erasure().await);
         alarms.extend(self.learning_trouble());
         alarms.extend(self.prompt_trouble());
+        alarms.extend(self.failing_jobs().await.unwrap_or_default());
         let mesh = self.mesh_trouble().borrow().clone();
         Health {
             ready: problems.is_empty(),
@@ -102,14 +101,11 @@ impl Desk {
                 head.size
             ));
         }
-        let newest = size.checked_sub(1).and_then(|index| log.entry(index).ok());
-        let newest = newest.and_then(|bytes| Entry::from_bytes(&bytes).ok());
-        match newest {
-            Some(entry) if was_set_back(self.now(), entry.at) => Err(format!(
-                "the clock was set back: it is {}, but the {name} ledger's newest entry is of {}; set the clock right, \
-                 for what is signed now carries a wrong time",
+        match self.clock_floor(name) {
+            Some(newest) if was_set_back(self.now(), newest) => Err(format!(
+                "the clock was set back: it is {}, but the {name} ledger's newest entry is of {newest}; set the clock \
+                 right, or leave it: the next entry will say that it was set",
                 self.now(),
-                entry.at
             )),
             _ => Ok(()),
         }
@@ -117,7 +113,7 @@ impl Desk {
 }
 
 fn was_set_back(now: Timestamp, newest: Timestamp) -> bool {
-    newest.as_second().saturating_sub(now.as_second()) > BEHIND_SECONDS
+    newest.as_second().saturating_sub(now.as_second()) > clock::STRAY_SECONDS
 }
 
 fn is_stale(since: Timestamp, now: Timestamp) -> bool {

@@ -26,15 +26,19 @@ use witness::Cosigner;
 use zeroize::Zeroizing;
 
 use crate::{
-    Content, Desk, DeskError, NewUser, SignInLink, User, content,
+    Content, Desk, DeskError, Network, NewUser, SignInLink, User,
+    clock::{self, ClockRoom},
+    content,
     desk::{Entered, Gates, Inner},
     erasure::ErasureRoom,
     exception,
     learning::LearningRoom,
     mesh_board::MeshRoom,
+    network::NetworkRoom,
     notice,
     recall::MemoryRoom,
     roll,
+    schedule::ScheduleRoom,
     vault::{VaultKey, VaultRoom},
     work::Owner,
 };
@@ -59,12 +63,22 @@ pub struct Options {
     pub models: Models,
     /// How many days a closed case, or what is known of a device, is remembered in words; for ever without it.
     pub keep_days: Option<u32>,
+    /// A person's word that the clock is right, however odd it looks.
+    pub accept_clock: bool,
 }
 
 impl Options {
     /// A home whose keystore needs no passphrase.
     pub fn new(home: PathBuf, mint: Mint) -> Self {
-        Self { home, mint, passphrase: None, vault_key: None, models: Models::none(), keep_days: None }
+        Self {
+            home,
+            mint,
+            passphrase: None,
+            vault_key: None,
+            models: Models::none(),
+            keep_days: None,
+            accept_clock: false,
+        }
     }
 }
 
@@ -102,7 +116,8 @@ const FOUNDING: &str = "founding";
 impl Desk {
     /// Opens a home, and enters into the ledgers what an earlier run left owed.
     pub async fn open(options: Options) -> Result<Opened, DeskError> {
-        let Options { home, mint, passphrase, vault_key, models, keep_days } = options;
+        let Options { home, mint, passphrase, vault_key, models, keep_days, accept_clock } = options;
+        clock::check_founding(&home, mint.now(), accept_clock)?;
         make_folders(&home)?;
         let database = home.join("echo.db");
         if database.exists() && !Keystore::exists(&home) {
@@ -113,13 +128,17 @@ impl Desk {
             )));
         }
         let memory = MemoryRoom::open(&home, keep_days).await?;
-        let desk = Self::new(wire(home, mint, passphrase, (models, memory), &database).await?);
+        let desk =
+            Self::new(wire(home, mint, (passphrase, accept_clock), (models, memory), &database).await?);
+        desk.note_start().await?;
         desk.found().await?;
         desk.enter_exceptions().await?;
+        desk.enter_documents().await?;
         for log in LogName::ALL {
             desk.follow(log).await?;
         }
         desk.drain().await?;
+        desk.write_documents().await?;
         desk.end_interrupted().await?;
         desk.open_vault(vault_key).await?;
         desk.open_revocations().await?;
@@ -174,26 +193,38 @@ impl Desk {
     }
 }
 
-/// Reads or makes everything that a desk needs at hand.
-async fn wire(
-    home: PathBuf,
-    mint: Mint,
+/// The keys and both ledgers, whose locks keep everybody else from the keys, from here on.
+fn open_ledgers(
+    home: &Path,
     passphrase: Option<Zeroizing<String>>,
-    (models, memory): (Models, MemoryRoom),
-    database: &Path,
-) -> Result<Inner, DeskError> {
-    let before = keystore_bytes(&home)?;
-    let mut keystore = open_keystore(&home, passphrase, &mint)?;
-    let read = if before.is_some() { before } else { keystore_bytes(&home)? };
+    mint: &Mint,
+) -> Result<(Keystore, Log, Log), DeskError> {
+    let before = keystore_bytes(home)?;
+    let keystore = open_keystore(home, passphrase, mint)?;
+    let read = if before.is_some() { before } else { keystore_bytes(home)? };
     let of = |role| keystore.signer(role).map_err(home_error);
-    // The ledgers' locks keep everybody else from the keys, from here on.
-    let genesis = open_log(&home, LogName::Genesis, of(KeyRole::GenesisLedger)?)?;
-    let aeterna = open_log(&home, LogName::Aeterna, of(KeyRole::AeternaLedger)?)?;
-    if keystore_bytes(&home)? != read {
+    let genesis = open_log(home, LogName::Genesis, of(KeyRole::GenesisLedger)?)?;
+    let aeterna = open_log(home, LogName::Aeterna, of(KeyRole::AeternaLedger)?)?;
+    if keystore_bytes(home)? != read {
         return Err(DeskError::Home(
             "the keystore was changed while the platform was starting: start it again".to_owned(),
         ));
     }
+    Ok((keystore, genesis, aeterna))
+}
+
+/// Reads or makes everything that a desk needs at hand.
+async fn wire(
+    home: PathBuf,
+    mint: Mint,
+    (passphrase, accept_clock): (Option<Zeroizing<String>>, bool),
+    (models, memory): (Models, MemoryRoom),
+    database: &Path,
+) -> Result<Inner, DeskError> {
+    let (mut keystore, genesis, aeterna) = open_ledgers(&home, passphrase, &mint)?;
+    let store = Store::open(database).await?;
+    // Before anything is made or signed by a clock that cannot be right.
+    let clock = ClockRoom::open([&genesis, &aeterna], &store, mint.now(), accept_clock).await?;
     add_later_roles(&mut keystore, &mint)?;
     let logs = [(LogName::Genesis, &genesis), (LogName::Aeterna, &aeterna)];
     let chain = open_chain(&home, &mut keystore, &logs, &mint)?;
@@ -205,7 +236,6 @@ async fn wire(
     roll::check_rotations(&home, &registry)?;
     let notices = notice::load(&home)?;
     content::ship(&home, signer(KeyRole::PlaybookAuthor)?)?;
-    let store = Store::open(database).await?;
     let exceptions = exception::load(&home, &registry, &store).await?;
     let content = Content::load(&home, &registry, exceptions, mint.now())?;
     let issuer = Issuer::new(signer(KeyRole::Session)?.clone(), ISSUER.to_owned(), root.to_string());
@@ -214,6 +244,8 @@ async fn wire(
     Ok(Inner {
         started: mint.now(),
         index_stale: AtomicBool::new(true),
+        clock,
+        network: NetworkRoom::new(Network::default()),
         vault: VaultRoom::of_home(&home),
         home,
         mint,
@@ -240,6 +272,7 @@ async fn wire(
         erasure: ErasureRoom::default(),
         models,
         memory,
+        schedule: ScheduleRoom::default(),
     })
 }
 

@@ -255,6 +255,12 @@ impl Desk {
         self.learn_from("Echo", found).await
     }
 
+    /// What came of learning the last time.
+    pub(crate) async fn learning_said(&self) -> Result<String, DeskError> {
+        let standing = self.store().read().await?.get::<Standing>(&Scope::All, STANDING).await?;
+        Ok(standing.unwrap_or_default().said)
+    }
+
     async fn learn(&self, actor: &str) -> Result<(), DeskError> {
         let found = self.examples().await?;
         if let Some(why) = examples::too_few(&found) {

@@ -29,7 +29,7 @@ impl Desk {
                 let name = at.strftime("logs/findings-%Y-%m-%d.jsonl").to_string();
                 append_once(&home.join(name), record, fresh)
             }
-            Kind::Receipt | Kind::Invoice | Kind::Settlement | Kind::Fulfilment => {
+            Kind::Receipt | Kind::Invoice | Kind::Settlement | Kind::Fulfilment | Kind::Document => {
                 let document = self.proven(record, index)?;
                 let mut json = serde_json::to_vec(&document.envelope)?;
                 json.push(b'\n');

@@ -53,6 +53,8 @@ pub(crate) struct MemoryRoom {
     rests: AtomicI64,
     /// How the prompt departs from its signed template.
     drift: Mutex<Option<String>>,
+    /// When the documents' folder was changed, as it was looked at last.
+    pub(crate) folder_seen: AtomicI64,
 }
 
 impl MemoryRoom {
@@ -61,7 +63,16 @@ impl MemoryRoom {
         let fresh = !folder.join("memory.db").exists();
         let memory = Memory::open(&folder).await.map_err(|e| DeskError::Home(e.to_string()))?;
         let (turn, quarantined, rests) = (Arc::default(), AtomicU64::new(0), AtomicI64::new(0));
-        Ok(Self { memory, keep_days, fresh, turn, quarantined, rests, drift: Mutex::default() })
+        Ok(Self {
+            memory,
+            keep_days,
+            fresh,
+            turn,
+            quarantined,
+            rests,
+            drift: Mutex::default(),
+            folder_seen: AtomicI64::new(0),
+        })
     }
 
     pub(crate) fn drift(&self) -> MutexGuard<'_, Option<String>> {
@@ -183,7 +194,8 @@ impl Desk {
         let Ok(turn) = self.memory_room().turn.clone().try_lock_owned() else { return };
         tokio::spawn(async move {
             let _turn = turn;
-            if let Err(error) = desk.remember_turn().await {
+            let looked = desk.look_at_documents().await;
+            if let Err(error) = looked.and(desk.remember_turn().await) {
                 tracing::warn!(%error, "the memory is not up to date");
             }
         });
@@ -194,6 +206,12 @@ impl Desk {
     pub async fn remember_due(&self) -> Result<(), DeskError> {
         let _turn = self.memory_room().turn.lock().await;
         self.remember_turn().await
+    }
+
+    /// How many sources wait to be remembered.
+    pub(crate) async fn sources_due(&self) -> Result<u64, DeskError> {
+        let mut tx = self.store().read().await?;
+        Ok(tx.count::<Recall>(&Scope::All, &Filter::in_state("due")).await?)
     }
 
     async fn remember_turn(&self) -> Result<(), DeskError> {

@@ -1,12 +1,8 @@
-//! What each source of the memory says: closed cases, devices, documents and playbooks.
+//! What each source of the memory says: closed cases, devices and playbooks; for documents see [`recall_documents`].
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use echo_core::Timestamp;
+use echo_core::{Digest, Timestamp};
 use memory::{Owner, SourceKind};
 use store::{Filter, Scope};
 
@@ -14,50 +10,14 @@ use crate::{
     Case, CaseState, ChangeSet, ChangeSetState, Desk, DeskError, Device, Finding, TimelineEntry,
     TimelineKind,
     desk::blocking,
-    recall::{FOLDER, Read, Recall, RecallState, memory_error},
+    recall::{Read, Recall, RecallState, memory_error},
+    recall_documents,
     witness_policy::put,
 };
 
-/// Where an operator puts documents, in the memory's folder.
-const DOCUMENTS: &str = "documents";
-/// The most documents of an operator.
-const MAX_DOCUMENTS: usize = 1_000;
-/// The most bytes of one.
-const MAX_DOCUMENT: u64 = memory::MAX_TEXT_BYTES as u64;
 /// How many findings of a case are remembered by name.
 const MAX_FINDINGS: usize = 40;
 const DAY_SECONDS: i64 = 24 * 3600;
-
-macro_rules! documents {
-    ($($path:literal),* $(,)?) => {
-        /// What Echo knows about itself: path and text.
-        const SHIPPED: &[(&str, &str)] = &[$(($path, include_str!(concat!("../../../", $path)))),*];
-    };
-}
-
-documents![
-    "README.md",
-    "ARCHITECTURE.md",
-    "docs/a2a.md",
-    "docs/advice.md",
-    "docs/agent-keys.md",
-    "docs/attestations.md",
-    "docs/cli.md",
-    "docs/erasure.md",
-    "docs/ledgers.md",
-    "docs/mcp.md",
-    "docs/memory.md",
-    "docs/mesh.md",
-    "docs/models.md",
-    "docs/openai.md",
-    "docs/rotation.md",
-    "docs/settings.md",
-    "docs/skills.md",
-    "docs/triage.md",
-    "docs/trust.md",
-    "docs/vault.md",
-    "docs/witness.md",
-];
 
 impl Desk {
     /// Looks for documents and playbooks that are new, other or gone, forgets what has expired, and says again what is
@@ -65,16 +25,15 @@ impl Desk {
     pub(crate) async fn tidy_memory(&self) -> Result<(), DeskError> {
         let now = self.now();
         self.memory().expire(now).await.map_err(memory_error)?;
-        let mut wanted = self.playbook_sources();
-        let folder = self.home().join(FOLDER).join(DOCUMENTS);
-        durable::create_folder(&folder)?;
-        wanted.extend(blocking(move || documents(&folder, now)).await?);
+        let mut wanted: BTreeMap<String, Digest> =
+            self.playbook_sources().into_iter().map(|(id, read)| (id, read.digest())).collect();
+        let folder = recall_documents::folder(self.home());
+        wanted.extend(blocking(move || recall_documents::digests(&folder)).await?);
         let mut tx = self.store().write().await?;
         let known = tx.all::<Recall>(&Scope::All, &Filter::default()).await?;
         let held: BTreeMap<&str, &Recall> = known.iter().map(|one| (one.id.as_str(), one)).collect();
-        for (id, read) in &wanted {
-            let same =
-                held.get(id.as_str()).is_some_and(|one| is_fresh(one) && one.digest == Some(read.digest()));
+        for (id, digest) in &wanted {
+            let same = held.get(id.as_str()).is_some_and(|one| is_fresh(one) && one.digest == Some(*digest));
             if !same {
                 put(&mut tx, &Recall::due(id.clone(), None)).await?;
             }
@@ -97,8 +56,9 @@ impl Desk {
             Some(("device", id)) => self.device_source(id, recall.note.as_deref()).await,
             Some(("playbook", _)) => Ok(self.playbook_sources().remove(&recall.id)),
             _ => {
-                let (folder, now) = (self.home().join(FOLDER).join(DOCUMENTS), self.now());
-                Ok(blocking(move || documents(&folder, now)).await?.remove(&recall.id))
+                let (folder, id, now) =
+                    (recall_documents::folder(self.home()), recall.id.clone(), self.now());
+                blocking(move || Ok(recall_documents::read(&folder, &id, now))).await
             }
         }
     }
@@ -180,72 +140,4 @@ impl Desk {
 /// Whether a source was cleaned by the rules in force.
 fn is_fresh(recall: &Recall) -> bool {
     recall.state == RecallState::Kept && recall.rules == hygiene::RULES
-}
-
-/// Echo's own documents, and the operator's. One that cannot be read is left out and told.
-fn documents(folder: &Path, at: Timestamp) -> Result<BTreeMap<String, Read>, DeskError> {
-    let document = |name: String, text: String| {
-        let heading = text.lines().find_map(|line| line.strip_prefix("# ")).map(str::trim);
-        let title = match heading {
-            Some(heading) if !heading.is_empty() => format!("{heading} ({name})"),
-            _ => name.clone(),
-        };
-        let (kind, owner) = (SourceKind::Document, Owner::Shared);
-        (format!("document/{name}"), Read { kind, owner, title, text, at, expires: None })
-    };
-    let mut out: BTreeMap<String, Read> =
-        SHIPPED.iter().map(|(path, text)| document((*path).to_owned(), (*text).to_owned())).collect();
-    let listed = fs::read_dir(folder)
-        .map_err(|e| DeskError::Home(format!("cannot list {}: {e}", folder.display())))?;
-    let mut paths: Vec<PathBuf> = listed.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "md" || ending == "txt"));
-    paths.sort();
-    if paths.len() > MAX_DOCUMENTS {
-        tracing::warn!(folder = %folder.display(), "more than {MAX_DOCUMENTS} documents: the first are read");
-        paths.truncate(MAX_DOCUMENTS);
-    }
-    for path in paths {
-        let name = path.file_name().and_then(|name| name.to_str()).map(|name| format!("own/{name}"));
-        let read = durable::read(&path, MAX_DOCUMENT).map_err(|e| e.to_string());
-        let text =
-            read.and_then(|bytes| String::from_utf8(bytes.unwrap_or_default()).map_err(|e| e.to_string()));
-        match (name, text) {
-            (Some(name), Ok(text)) => out.extend([document(name, text)]),
-            (_, Ok(_)) => {
-                tracing::warn!(path = %path.display(), "the document's name is not UTF-8: it is left out");
-            }
-            (_, Err(error)) => tracing::warn!(path = %path.display(), error, "the document is left out"),
-        }
-    }
-    Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_echo_ships_speaks_to_a_model() {
-        for (path, text) in SHIPPED {
-            // An example of a call looks like a call.
-            let prose: String = text.split("```").step_by(2).collect();
-            let prose: String = prose.split('`').step_by(2).collect();
-            let found = hygiene::instructions(&prose);
-            assert!(found.is_empty(), "{path}: {:?}", found.iter().map(|one| &one.words).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn a_document_is_known_by_its_heading_and_a_damaged_one_is_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, bytes: &[u8]| {
-            durable::write(&folder.path().join(name), bytes, durable::Mode::Private).unwrap();
-        };
-        put("vpn.md", b"# Our VPN\n\nUse it.");
-        put("bad.txt", b"\xff\xfe");
-        put("other.pdf", b"%PDF");
-        let found = documents(folder.path(), Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(found["document/own/vpn.md"].title, "Our VPN (own/vpn.md)");
-        assert_eq!(found.len(), SHIPPED.len() + 1);
-    }
 }

@@ -234,6 +234,34 @@ impl Desk {
         .await
     }
 
+    /// What is wrong with the vault's files, or with its audit beside what the genesis ledger holds; nothing when there is
+    /// no vault, or another process holds it just now.
+    pub(crate) async fn vault_trouble(&self) -> Result<Option<String>, DeskError> {
+        let entered = self.store().read().await?.get::<EnteredAudit>(&Scope::All, NEWEST).await?;
+        let desk = self.clone();
+        blocking(move || {
+            let sealed = &desk.vault_room().sealed;
+            if !sealed.is_there() {
+                return Ok(entered
+                    .map(|entered| format!("it is missing, and the ledger holds line {}", entered.seq)));
+            }
+            let held = match (sealed.standing(), &entered) {
+                (Err(VaultError::Locked(_)), _) | (Ok(_), None) => return Ok(None),
+                (Err(error), _) => return Ok(Some(error.to_string())),
+                (Ok(_), Some(entered)) => sealed.audit_digest(entered.seq),
+            };
+            Ok(match (held, entered) {
+                (Err(VaultError::Locked(_)), _) | (_, None) => None,
+                (Err(error), _) => Some(error.to_string()),
+                (Ok(held), Some(entered)) if held == Some(entered.digest) => None,
+                (Ok(_), Some(entered)) => {
+                    Some(format!("line {} of its audit is not the one that the ledger holds", entered.seq))
+                }
+            })
+        })
+        .await
+    }
+
     /// The newest version of a secret, for the reason `why`, which the audit holds. What the audit says of it is in the
     /// genesis ledger before the secret is given.
     pub async fn vault_secret(&self, namespace: &str, name: &str, why: &str) -> Result<Secret, DeskError> {

@@ -19,13 +19,15 @@ pub struct Work<'d> {
     pub(crate) now: Timestamp,
     /// Who does it, for the timeline.
     pub(crate) actor: String,
+    /// Whether it signed that the clock was set.
+    pub(crate) clock_set: bool,
 }
 
 impl Desk {
     /// Begins a unit of work in the name of `actor`.
     pub(crate) async fn work(&self, actor: &str) -> Result<Work<'_>, DeskError> {
         let tx = self.store().write().await?;
-        Ok(Work { tx, desk: self, now: self.mint().now(), actor: actor.to_owned() })
+        Ok(Work { tx, desk: self, now: self.mint().now(), actor: actor.to_owned(), clock_set: false })
     }
 }
 
@@ -56,7 +58,8 @@ impl Work<'_> {
         owner: Owner<'_>,
         envelope: Envelope,
     ) -> Result<Digest, DeskError> {
-        let document = DocumentRecord::new(kind, id, owner, envelope, self.now)?;
+        let at = self.entry_time(kind.log()).await?;
+        let document = DocumentRecord::new(kind, id, owner, envelope, at)?;
         self.tx.insert(&document).await?;
         self.tx.owe(kind.log().as_str(), &document.leaf, &document.entry).await?;
         Ok(document.digest)
@@ -115,8 +118,11 @@ impl Work<'_> {
     /// Commits and enters what is owed into the ledgers; keeps no answer (because it holds a secret, or because
     /// nobody asked).
     pub(crate) async fn commit(self) -> Result<(), DeskError> {
-        let desk = self.desk;
+        let (desk, now, clock_set) = (self.desk, self.now, self.clock_set);
         self.tx.commit().await?;
+        if clock_set {
+            Self::clock_is_set(desk, now);
+        }
         desk.changed();
         desk.drain().await
     }

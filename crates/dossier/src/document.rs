@@ -91,11 +91,15 @@ pub enum Kind {
     AgentKey,
     /// What a version of learned triage is: the digest of its model, its labels, how good it is.
     TriageModel,
+    /// That the platform's clock was set, from when to when.
+    ClockSet,
+    /// A document that comes with Echo: the constitution, the handbook, the licences.
+    Document,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::TrustRegistry,
         Self::Content,
         Self::DeprecationNotice,
@@ -115,6 +119,8 @@ impl Kind {
         Self::NodeRevocations,
         Self::AgentKey,
         Self::TriageModel,
+        Self::ClockSet,
+        Self::Document,
     ];
 
     /// The kind's name in ledger entries.
@@ -139,6 +145,8 @@ impl Kind {
             Self::NodeRevocations => "node_revocations",
             Self::AgentKey => "agent_key",
             Self::TriageModel => "triage_model",
+            Self::ClockSet => "clock_set",
+            Self::Document => "document",
         }
     }
 
@@ -179,7 +187,9 @@ impl Kind {
             | Self::VaultAudit
             | Self::MeshGrant
             | Self::AgentKey
-            | Self::TriageModel => KeyRole::Operator,
+            | Self::TriageModel
+            | Self::ClockSet
+            | Self::Document => KeyRole::Operator,
             Self::Finding | Self::Attestation | Self::Fulfilment => KeyRole::Attestor,
             Self::Receipt | Self::Invoice | Self::Settlement => KeyRole::Receipts,
         }
@@ -189,7 +199,7 @@ impl Kind {
     pub fn payload_type(self) -> &'static str {
         match self {
             Self::TrustRegistry => trust::registry::REGISTRY_TYPE,
-            Self::Content => trust::content::CONTENT_TYPE,
+            Self::Content | Self::Document => trust::content::CONTENT_TYPE,
             Self::DeprecationNotice => governance::NOTICE_TYPE,
             Self::DeviceManifest => trust::manifest::NODE_MANIFEST_TYPE,
             Self::Intake => "application/vnd.echo.intake.v1+json",
@@ -206,6 +216,7 @@ impl Kind {
             Self::NodeRevocations => trust::revocation::REVOCATIONS_TYPE,
             Self::AgentKey => "application/vnd.echo.agent-key.v1+json",
             Self::TriageModel => "application/vnd.echo.triage-model.v1+json",
+            Self::ClockSet => "application/vnd.echo.clock-set.v1+json",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod index;
 pub mod merge;
 mod money;
 mod posture;
+mod shipped;
 #[cfg(test)]
 mod test_echo;
 mod verify;
@@ -28,4 +29,5 @@ pub use file::{DOSSIER_TYPE, Dossier, DossierError, MAX_BYTES};
 pub use index::{INDEX_FILE, INDEX_LOCK_FILE, INDEX_TABLE_FILE, INDEX_TYPE, Index, IndexError};
 pub use merge::{LogWalk, MergeError};
 pub use posture::{posture, report_digest};
+pub use shipped::{MAX_SHIPPED, SHIPPED, SHIPPED_FOLDER, shipped_claim, shipped_id, verify_shipped};
 pub use verify::{Check, Verified, VerifyError, verify, verify_with};

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod mint;
 pub mod money;
 pub mod page;
+pub mod reach;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::Digest;
@@ -24,3 +25,4 @@ pub use jiff::Timestamp;
 pub use mint::Mint;
 pub use money::{Currency, Money, MoneyError};
 pub use page::{Page, PageRequest};
+pub use reach::{OutOfReach, Reach};

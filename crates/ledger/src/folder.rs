@@ -40,6 +40,21 @@ pub fn prove(dir: &Path, vkey: &str, index: u64) -> Result<String, LedgerError> 
     inclusion(&Reader::new(dir, &edge), index, head.size, &note)
 }
 
+/// As [`prove`], under an earlier head of the log: `note` is its checkpoint, with whatever cosignatures it has.
+pub fn prove_under(dir: &Path, vkey: &str, index: u64, note: &str) -> Result<String, LedgerError> {
+    let head = note::verify_checkpoint(note, vkey).map_err(LedgerError::Unproven)?;
+    let (newest, _, edge) = open(dir, vkey)?;
+    if head.size > newest.size {
+        return Err(LedgerError::NoSuchSize { from: head.size, to: head.size, size: newest.size });
+    }
+    let reader = Reader::new(dir, &edge);
+    if reader.root_at(head.size)? != head.root {
+        let wrong = proof::ProofError::Inconsistent { from: head.size, to: newest.size };
+        return Err(LedgerError::Unproven(wrong));
+    }
+    inclusion(&reader, index, head.size, note)
+}
+
 /// The text of the inclusion proof of entry `index` under `checkpoint`, which has `size` entries.
 pub(crate) fn inclusion(
     reader: &Reader<'_>,

@@ -51,7 +51,7 @@ mod writer;
 pub use appended::{Appended, InclusionProof};
 pub use entry::{Entry, EntryError, MAX_ECHO_ENTRY_BYTES};
 pub use error::{Fault, LedgerError};
-pub use folder::{Consistency, consistency, prove, verify_entry};
+pub use folder::{Consistency, consistency, prove, prove_under, verify_entry};
 pub use fsck::{FsckReport, fsck};
 pub use hash::leaf_hash;
 pub use history::History;

@@ -52,10 +52,17 @@ impl Random {
     }
 }
 
-/// The `rank`-th word: letters alone, so that it is one word to the tokeniser.
+/// Words of a help desk, to which others are near in meaning: those are looked up as well.
+const SAID: &str = "delete remove pay bill start stop change modify permission access error fail password account user \
+    customer message email install update phone call move copy";
+
+/// The `rank`-th word: letters alone, so that it is one word to the tokeniser. Every 20th of the first ones is in [`SAID`].
 fn word(rank: usize) -> String {
     const LETTERS: &[u8] = b"bdfgklmnprstvz";
     const VOWELS: &[u8] = b"aou";
+    if let Some(said) = SAID.split_whitespace().nth(rank / 20).filter(|_| rank % 20 == 7) {
+        return said.to_owned();
+    }
     let (mut rest, mut word) = (rank, String::new());
     for _ in 0..3 {
         word.push(char::from(LETTERS[rest % LETTERS.len()]));
@@ -136,7 +143,7 @@ async fn main() {
     let mut first = 0.0;
     for question in 0..=QUESTIONS {
         let (text, near) = &filled.texts[random.below(filled.texts.len())];
-        let body: Vec<&str> = text.split_once('\n').unwrap().1.split_whitespace().collect();
+        let body: Vec<&str> = text.splitn(3, '\n').nth(2).unwrap().split_whitespace().collect();
         let words: Vec<&str> = (0..6).map(|_| body[random.below(body.len())]).collect();
         let noise = random.vector();
         let vector: Vec<f32> = near.iter().zip(&noise).map(|(near, noise)| near + noise).collect();

@@ -71,6 +71,24 @@ impl Memory {
         }
     }
 
+    /// Gives free pages back to the disk, and merges the index of words.
+    pub async fn compact(&self) -> Result<(), MemoryError> {
+        let _alone = self.alone().await;
+        self.scrub().await
+    }
+
+    /// Reads every page and index of the database; what is wrong with it, in the engine's words, at most twenty lines
+    /// (<https://www.sqlite.org/pragma.html#pragma_integrity_check>).
+    pub async fn faults(&self) -> Result<Vec<String>, MemoryError> {
+        let mut connection = self.read().await?;
+        let rows = sqlx::query("PRAGMA integrity_check(20)")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(|error| self.named(error))?;
+        let said: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        Ok(if said == ["ok"] { Vec::new() } else { said })
+    }
+
     /// Writes index and database anew, and empties the write-ahead log. `secure_delete` overwrites what was deleted, but
     /// a page that SQLite balanced before may hold a second copy; and the index only marks what was deleted until its
     /// parts are merged.

@@ -8,12 +8,15 @@
 //!
 //! What may not come in: models (vectors are given), prompts, HTTP, the command line, what a case or a price is.
 
+mod again;
 mod carry;
 mod chunk;
+mod copy;
 mod error;
 mod forget;
 mod held;
 mod markdown;
+mod near;
 mod open;
 mod owner;
 mod piece;

@@ -1,13 +1,13 @@
 //! Vectors: which chunks wait for one, and where they go.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, RwLock},
 };
 
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use crate::{ChunkId, Memory, MemoryError, held::Vectors, source::invalid, vector::Small};
+use crate::{ChunkId, Memory, MemoryError, held::Vectors, search, source::invalid, vector::Small};
 
 /// The most numbers of a vector.
 pub const MAX_DIMENSIONS: usize = 4096;
@@ -19,7 +19,8 @@ const MAX_MODEL_BYTES: usize = 200;
 pub struct Waiting {
     /// Which one.
     pub chunk: ChunkId,
-    /// What its vector is to be made of: the source's title and the headings above it, a line break, its text.
+    /// What its vector is to be made of: the source's title and the headings above it, twice, and its text, each on a
+    /// line of its own. What a chunk is about often stands in its heading alone; said twice, it counts.
     pub text: String,
 }
 
@@ -106,6 +107,33 @@ impl Memory {
         Ok(())
     }
 
+    /// The vectors of these chunks, as far as they have one and are one of these owners'.
+    pub(crate) async fn vectors_of(
+        &self,
+        chunks: impl Iterator<Item = i64>,
+        owners: impl Iterator<Item = i64>,
+    ) -> Result<HashMap<i64, Small>, MemoryError> {
+        let mut connection = self.read().await?;
+        let rows = sqlx::query(
+            "SELECT chunk, bytes FROM vectors WHERE owner IN (SELECT value FROM json_each(?1))
+             AND chunk IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(search::list(owners))
+        .bind(search::list(chunks))
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| self.named(error))?;
+        let read = |row: &SqliteRow| {
+            Ok(Small::from_bytes(row.try_get("bytes")?).map(|vector| (row.try_get("chunk"), vector)))
+        };
+        let read: Vec<_> = rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?;
+        Ok(read
+            .into_iter()
+            .flatten()
+            .map(|(nr, vector)| Ok((nr?, vector)))
+            .collect::<Result<_, sqlx::Error>>()?)
+    }
+
     /// The owner's vectors, read into memory where they are not there yet.
     pub(crate) async fn vectors(&self, owner: i64) -> Result<Option<Arc<RwLock<Vectors>>>, MemoryError> {
         if let Some(held) = self.0.held.get(owner) {
@@ -138,7 +166,7 @@ fn read_waiting(row: &sqlx::sqlite::SqliteRow) -> Result<Waiting, MemoryError> {
         (row.try_get("id")?, row.try_get("title")?, row.try_get("heading")?, row.try_get("text")?);
     let chunk = id.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     let above = if heading == title { heading } else { format!("{title} > {heading}") };
-    Ok(Waiting { chunk, text: format!("{above}\n{text}") })
+    Ok(Waiting { chunk, text: format!("{above}\n{above}\n{text}") })
 }
 
 fn small_ones(

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 /// How much the vectors count beside the words, of 1.
-const VECTORS: f64 = 0.6;
+pub(crate) const VECTORS: f64 = 0.6;
 
 /// The best similarity counts as this much at least: where nothing is close, nothing gets close by comparison.
-const CLOSE: f64 = 0.1;
+pub(crate) const CLOSE: f64 = 0.1;
 
 /// A chunk in both rankings.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,8 @@ pub(crate) struct Ranked {
     pub(crate) nr: i64,
     /// How well it answers, 1 for what is best in both.
     pub(crate) score: f64,
+    /// What the words have in that score.
+    pub(crate) words: f64,
     /// Its rank by words, from 1.
     pub(crate) by_words: Option<u32>,
     /// Its rank by vector, from 1, and how close it is.
@@ -34,36 +36,42 @@ pub(crate) fn fuse(by_words: &[(i64, f64)], by_vector: &[(i64, f32)]) -> Vec<Ran
     let farthest = by_vector.last().map_or(0.0, |last| f64::from(last.1) / closest * vectors);
     let mut all: HashMap<i64, Ranked> = HashMap::new();
     for (rank, (nr, score)) in (1..).zip(by_words) {
-        let score = farthest + score / most * (1.0 - vectors);
-        all.insert(*nr, Ranked { nr: *nr, score, by_words: Some(rank), by_vector: None });
+        let words = score / most * (1.0 - vectors);
+        let score = farthest + words;
+        all.insert(*nr, Ranked { nr: *nr, score, words, by_words: Some(rank), by_vector: None });
     }
     for (rank, (nr, similarity)) in (1..).zip(by_vector) {
-        let fresh = Ranked { nr: *nr, score: farthest, by_words: None, by_vector: None };
+        let fresh = Ranked { nr: *nr, score: farthest, words: 0.0, by_words: None, by_vector: None };
         let ranked = all.entry(*nr).or_insert(fresh);
         ranked.by_vector = Some((rank, *similarity));
         ranked.score += f64::from(*similarity) / closest * vectors - farthest;
     }
     let mut ranked: Vec<Ranked> = all.into_values().collect();
-    // Of two that score the same, the one that holds the words: what it says can be seen to be what was asked.
+    order(&mut ranked);
+    ranked
+}
+
+/// The best first. Of two that score the same, the one that holds the words: what it says can be seen to be what was
+/// asked.
+pub(crate) fn order(ranked: &mut [Ranked]) {
     let by_words = |ranked: &Ranked| ranked.by_words.unwrap_or(u32::MAX);
     ranked.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then(by_words(a).cmp(&by_words(b))).then(a.nr.cmp(&b.nr))
     });
-    ranked
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn order(ranked: &[Ranked]) -> Vec<i64> {
+    fn numbers(ranked: &[Ranked]) -> Vec<i64> {
         ranked.iter().map(|ranked| ranked.nr).collect()
     }
 
     #[test]
     fn what_is_best_in_both_rankings_scores_one_and_comes_first() {
         let fused = fuse(&[(1, 8.0), (2, 6.0), (3, 1.0)], &[(1, 0.5), (4, 0.4), (2, 0.3)]);
-        assert_eq!(order(&fused), [1, 2, 4, 3]);
+        assert_eq!(numbers(&fused), [1, 2, 4, 3]);
         assert!((fused[0].score - 1.0).abs() < 1e-9, "{}", fused[0].score);
         assert_eq!((fused[1].by_words, fused[1].by_vector), (Some(2), Some((3, 0.3))));
         // Nobody is closer for not having been compared.
@@ -77,9 +85,9 @@ mod tests {
     #[test]
     fn one_ranking_alone_keeps_its_order() {
         let words = fuse(&[(3, 2.0), (1, 1.5), (2, 0.1)], &[]);
-        assert_eq!(order(&words), [3, 1, 2]);
+        assert_eq!(numbers(&words), [3, 1, 2]);
         assert!((words[0].score - 1.0).abs() < 1e-9);
-        assert_eq!(order(&fuse(&[], &[(3, 0.2), (1, 0.1), (2, -0.4)])), [3, 1, 2]);
+        assert_eq!(numbers(&fuse(&[], &[(3, 0.2), (1, 0.1), (2, -0.4)])), [3, 1, 2]);
         assert!(fuse(&[], &[]).is_empty());
     }
 

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use echo_core::{CustomerId, Digest};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    ChunkId, Memory, MemoryError, Owner, SourceKind, chunk,
+    ChunkId, Memory, MemoryError, Owner, SourceKind,
+    again::again,
+    chunk,
     held::Best,
     owner::{self, OwnerRow},
     place,
-    question::{COMMON, Question},
+    question::{COMMON, NEAR_COMMON, Question},
     rank::{self, Ranked},
     source::invalid,
     vector::{Asked, Small},
@@ -61,7 +63,7 @@ pub struct Hit {
     pub text: String,
     /// Of the text.
     pub digest: Digest,
-    /// How well it answers by words and vector together, 1 for the best in both; comparable within one answer only.
+    /// How well it answers by words and vector together, 1 at most; comparable within one answer only.
     pub score: f64,
     /// Its rank by words, from 1.
     pub words_rank: Option<u32>,
@@ -87,7 +89,12 @@ impl Memory {
         }
         let ((question, by_words), by_vector) =
             tokio::try_join!(self.by_words(query, &owners), self.by_vector(query, &owners))?;
-        let ranked = rank::fuse(&by_words, &by_vector);
+        let mut ranked = rank::fuse(&by_words, &by_vector);
+        if let Some(asked) = query.vector.and_then(Small::of) {
+            let chunks = ranked.iter().map(|ranked| ranked.nr);
+            let vectors = self.vectors_of(chunks, owners.iter().map(|owner| owner.nr)).await?;
+            again(&mut ranked, &asked, &vectors);
+        }
         // Enough to choose from when a source has too many.
         let considered = &ranked[..ranked.len().min(8 * limit)];
         let rows = self.rows(considered.iter().map(|ranked| ranked.nr), &owners).await?;
@@ -110,23 +117,10 @@ impl Memory {
     ) -> Result<(Question, Vec<(i64, f64)>), MemoryError> {
         let mut question = Question::new(query.text, owners);
         let mut connection = self.read().await?;
-        // Each term names its owner, so no row of another owner is met, let alone ranked.
-        let found = sqlx::query(
-            "SELECT term.key AS at, (SELECT group_concat(rowid) FROM
-                (SELECT rowid FROM words WHERE words MATCH term.value LIMIT ?2)) AS chunks
-             FROM json_each(?1) AS term",
-        )
-        .bind(list(question.spellings().iter().map(|term| format!("\"\\\"{term}\\\"\""))))
-        .bind(i64::try_from(COMMON).unwrap_or(i64::MAX))
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| self.named(error))?;
-        for row in &found {
-            let (at, chunks): (i64, Option<&str>) = (row.try_get("at")?, row.try_get("chunks")?);
-            let chunks: Vec<i64> =
-                chunks.unwrap_or_default().split(',').filter_map(|nr| nr.parse().ok()).collect();
-            question.found(usize::try_from(at).unwrap_or(usize::MAX), &chunks);
-        }
+        let own = self.holding(&mut connection, &question.own(), COMMON).await?;
+        let near = self.holding(&mut connection, &question.near(), NEAR_COMMON).await?;
+        question.found(&own, COMMON);
+        question.found(&near, NEAR_COMMON);
         let candidates = question.candidates(query.kinds, CANDIDATES);
         let rows = sqlx::query(
             "SELECT nr, words, terms FROM chunks
@@ -146,6 +140,34 @@ impl Memory {
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
         ranked.truncate(RANKED);
         Ok((question, ranked))
+    }
+
+    /// Which chunks hold each of these spellings, at most so many of each. A spelling names its owner, so no row of
+    /// another owner is met, let alone ranked.
+    async fn holding(
+        &self,
+        connection: &mut SqliteConnection,
+        spelled: &[&str],
+        most: usize,
+    ) -> Result<Vec<(String, Vec<i64>)>, MemoryError> {
+        let found = sqlx::query(
+            "SELECT term.key AS at, (SELECT group_concat(rowid) FROM
+                (SELECT rowid FROM words WHERE words MATCH term.value LIMIT ?2)) AS chunks
+             FROM json_each(?1) AS term",
+        )
+        .bind(list(spelled.iter().map(|term| format!("\"\\\"{term}\\\"\""))))
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await
+        .map_err(|error| self.named(error))?;
+        let mut holding = Vec::with_capacity(found.len());
+        for row in &found {
+            let (at, chunks): (i64, Option<&str>) = (row.try_get("at")?, row.try_get("chunks")?);
+            let chunks = chunks.unwrap_or_default().split(',').filter_map(|nr| nr.parse().ok()).collect();
+            let spelled = usize::try_from(at).ok().and_then(|at| spelled.get(at));
+            holding.extend(spelled.map(|spelled| ((*spelled).to_owned(), chunks)));
+        }
+        Ok(holding)
     }
 
     async fn by_vector(
@@ -240,7 +262,7 @@ impl Chosen {
 }
 
 /// A JSON array of things that need no escaping.
-fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     format!("[{}]", items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(","))
 }
 

@@ -24,6 +24,11 @@ impl Small {
         Some(Self { scale: largest / length / 127.0, numbers })
     }
 
+    /// Its numbers, to be calculated with.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f32> {
+        self.numbers.iter().map(|number| f32::from(*number) * self.scale)
+    }
+
     /// As it is kept: the scale's four bytes (little-endian), then a byte a number.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.scale.to_le_bytes().to_vec();

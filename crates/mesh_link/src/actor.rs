@@ -96,12 +96,12 @@ impl Actor {
         shared: Arc<Shared>,
         events: mpsc::Sender<LinkEvent>,
     ) -> Self {
-        let (sockets, datagrams) = Sockets::new(config.bind, config.include_loopback);
+        let (sockets, datagrams) = Sockets::new(config.bind, config.include_loopback, config.reach);
         let (bring, brought) = mpsc::channel(MAX_HALF_OPEN);
         let pseudo = relay_address(&identity.node()).into();
         Self {
-            reflexive: Reflexive::new(&config.stun),
-            turn: Turn::new(&config.turn),
+            reflexive: Reflexive::new(&config.stun, config.reach),
+            turn: Turn::new(&config.turn, config.reach),
             config,
             identity,
             shared,
@@ -134,6 +134,7 @@ impl Actor {
             identity: self.identity.clone(),
             mint: self.config.mint.clone(),
             tls: self.config.tls.clone(),
+            reach: self.config.reach,
             events: to_us,
         };
         let urls = self.config.gateways.clone();

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use echo_core::Mint;
+use echo_core::{Mint, Reach};
 use mesh::{
     Admitted, Link, News, NodeId, Sighting, Stream, Trust,
     doctor::{Gateway, Interface, Multicast, Peer},
@@ -63,6 +63,8 @@ pub struct Config {
     pub include_loopback: bool,
     /// How to speak TLS with gateways.
     pub tls: Arc<rustls::ClientConfig>,
+    /// How far it may reach out. Beyond, nothing is sent, dialled or looked up.
+    pub reach: Reach,
 }
 
 impl Config {
@@ -88,6 +90,7 @@ impl Config {
             gateways: Vec::new(),
             include_loopback: false,
             tls: web_tls(),
+            reach: Reach::Anywhere,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use echo_core::Reach;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -32,11 +33,15 @@ pub enum Reply {
     Silence(String),
 }
 
-/// Sends the offer to the hosts in turn, until one answers.
-pub async fn send(hosts: &[String], offer: Vec<u8>) -> Reply {
+/// Sends the offer to the hosts within reach in turn, until one answers.
+pub async fn send(hosts: &[String], offer: Vec<u8>, reach: Reach) -> Reply {
     let offer = Bytes::from(offer);
     let mut failures = Vec::new();
     for host in hosts {
+        if let Err(off) = reach.place("this peer", host) {
+            failures.push(off.to_string());
+            continue;
+        }
         let addresses: Vec<SocketAddr> = match timeout(CONNECT_TIME, lookup_host(host)).await {
             Ok(Ok(found)) => found.take(MAX_ADDRESSES).collect(),
             Ok(Err(error)) => {
@@ -92,5 +97,19 @@ async fn exchange(stream: TcpStream, host: &str, offer: Bytes) -> Result<Reply, 
         _ => refusal_of(&body)
             .map(|refused| Reply::Refused(Box::new(refused)))
             .ok_or_else(|| format!("it answers {status}, which is no answer of a node")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn offline_no_name_is_looked_up_and_nobody_far_is_dialled() {
+        let hosts = ["peer.example.org:1".to_owned(), "192.0.2.1:1".to_owned()];
+        let Reply::Silence(why) = send(&hosts, Vec::new(), Reach::Local).await else {
+            panic!("somebody answered")
+        };
+        assert_eq!(why.matches("this peer is off").count(), 2, "{why}");
     }
 }

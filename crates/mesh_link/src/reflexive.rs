@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use echo_core::Mint;
+use echo_core::{Mint, Reach};
 use str0m::Candidate;
 use turn_client_proto::stun::types::{
     attribute::XorMappedAddress,
@@ -45,10 +45,11 @@ pub struct Reflexive {
 }
 
 impl Reflexive {
-    /// Asks these servers, `host:port` each; those beyond [`MAX_SERVERS`] are left out. Needs a tokio runtime when there is one.
-    pub fn new(servers: &[String]) -> Self {
+    /// Asks these servers, `host:port` each; those beyond [`MAX_SERVERS`] or out of reach are left out. Needs a tokio runtime when there is one.
+    pub fn new(servers: &[String], reach: Reach) -> Self {
         let found = Arc::new(Mutex::new(Vec::new()));
-        let names: Vec<String> = servers.iter().take(MAX_SERVERS).cloned().collect();
+        let names: Vec<String> =
+            servers.iter().take(MAX_SERVERS).filter(|name| within(reach, name)).cloned().collect();
         let looking = (!names.is_empty()).then(|| tokio::spawn(look_up(names, found.clone())));
         Self { servers: found, asked: HashMap::new(), seen: HashMap::new(), looking }
     }
@@ -120,6 +121,12 @@ impl Drop for Reflexive {
     }
 }
 
+/// Whether a STUN or TURN server may be asked. One that may not is told of once.
+pub(crate) fn within(reach: Reach, server: &str) -> bool {
+    let said = reach.place("this STUN or TURN server", server);
+    said.inspect_err(|off| tracing::warn!("{off}")).is_ok()
+}
+
 /// Loopback reaches loopback alone.
 fn reaches(local: &SocketAddr, server: &SocketAddr) -> bool {
     local.ip().is_loopback() == server.ip().is_loopback()
@@ -161,7 +168,7 @@ mod tests {
     }
 
     fn asking() -> (Reflexive, Vec<Question>) {
-        let mut reflexive = Reflexive::new(&[]);
+        let mut reflexive = Reflexive::new(&[], Reach::Anywhere);
         *reflexive.servers.lock().unwrap() = vec![at("192.0.2.1:3478")];
         let questions =
             reflexive.questions(Instant::now(), &mint(), &[at("10.0.0.1:4000"), at("[2001:db8::1]:4000")]);

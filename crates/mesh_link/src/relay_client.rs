@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use echo_core::Mint;
+use echo_core::{Mint, Reach};
 use futures::{SinkExt as _, StreamExt as _, stream::SplitStream};
 use mesh::{
     NodeId,
@@ -93,6 +93,8 @@ pub struct Needs {
     pub mint: Mint,
     /// For `wss:`.
     pub tls: Arc<rustls::ClientConfig>,
+    /// Whether the gateway may be dialled at all.
+    pub reach: Reach,
     /// Where what comes goes to, with the gateway's number.
     pub events: mpsc::Sender<(usize, FromGateway)>,
 }
@@ -203,6 +205,7 @@ impl Keeper {
     async fn connect(&self) -> Result<(Socket, NodeId), GatewayState> {
         let away = |why: String| GatewayState::Unreachable { why };
         let target = Target::of(&self.url).map_err(away)?;
+        self.needs.reach.place("this gateway", &target.host).map_err(|off| away(off.to_string()))?;
         let tcp = TcpStream::connect((target.host.as_str(), target.port))
             .await
             .map_err(|e| away(format!("no connection to {}:{}: {e}", target.host, target.port)))?;

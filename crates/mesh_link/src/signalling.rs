@@ -98,9 +98,9 @@ impl Actor {
     ) -> Result<(), String> {
         match place {
             Place::Http { hosts, .. } => {
-                let bring = self.bring.clone();
+                let (bring, reach) = (self.bring.clone(), self.config.reach);
                 tokio::spawn(async move {
-                    let reply = knock::send(&hosts, offer).await;
+                    let reply = knock::send(&hosts, offer, reach).await;
                     let _ = bring.send(Brought::Reply(link, reply)).await;
                 });
                 Ok(())

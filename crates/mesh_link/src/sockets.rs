@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use echo_core::Reach;
 use mesh::doctor::Interface;
 use tokio::{net::UdpSocket, sync::mpsc, task::JoinHandle};
 
@@ -59,6 +60,7 @@ impl Change {
 pub struct Sockets {
     bind: SocketAddr,
     include_loopback: bool,
+    reach: Reach,
     port: u16,
     open: HashMap<SocketAddr, Socket>,
     incoming: mpsc::Sender<Datagram>,
@@ -66,10 +68,10 @@ pub struct Sockets {
 
 impl Sockets {
     /// None yet; [`Sockets::refresh`] opens them. `bind`: an address to use alone, or the unspecified one of either family
-    /// for all of the machine's; port 0 takes a free one.
-    pub fn new(bind: SocketAddr, include_loopback: bool) -> (Self, mpsc::Receiver<Datagram>) {
+    /// for all of the machine's; port 0 takes a free one. Nothing is sent beyond `reach`.
+    pub fn new(bind: SocketAddr, include_loopback: bool, reach: Reach) -> (Self, mpsc::Receiver<Datagram>) {
         let (incoming, datagrams) = mpsc::channel(MAX_INCOMING);
-        (Self { bind, include_loopback, port: bind.port(), open: HashMap::new(), incoming }, datagrams)
+        (Self { bind, include_loopback, reach, port: bind.port(), open: HashMap::new(), incoming }, datagrams)
     }
 
     /// The local addresses, without scope, as they stand among the candidates.
@@ -149,7 +151,8 @@ impl Sockets {
     }
 
     fn between(&self, source: SocketAddr, mut destination: SocketAddr) -> Option<(&UdpSocket, SocketAddr)> {
-        let socket = self.open.get(&source).filter(|_| source.is_ipv4() == destination.is_ipv4())?;
+        let fits = source.is_ipv4() == destination.is_ipv4() && self.reach.address(destination.ip());
+        let socket = self.open.get(&source).filter(|_| fits)?;
         if let SocketAddr::V6(v6) = &mut destination
             && is_link_local(IpAddr::V6(*v6.ip()))
         {
@@ -300,7 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_that_failed_is_opened_anew() {
-        let (mut sockets, mut datagrams) = Sockets::new(([127, 0, 0, 1], 0).into(), true);
+        let (mut sockets, mut datagrams) = Sockets::new(([127, 0, 0, 1], 0).into(), true, Reach::Anywhere);
         let [at] = sockets.refresh().await.added[..] else { panic!("one address") };
         sockets.open[&at].reader.abort();
         while !sockets.open[&at].reader.is_finished() {
@@ -311,5 +314,13 @@ mod tests {
         sockets.send(at, at, b"heard").await;
         assert_eq!(datagrams.recv().await.unwrap().bytes.as_ref(), b"heard");
         assert!(sockets.refresh().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn offline_nothing_is_sent_beyond_the_local_network() {
+        let (mut sockets, _datagrams) = Sockets::new(([127, 0, 0, 1], 0).into(), true, Reach::Local);
+        let [at] = sockets.refresh().await.added[..] else { panic!("one address") };
+        let to = |ip: [u8; 4]| sockets.between(at, (ip, 9).into()).is_some();
+        assert!(to([127, 0, 0, 1]) && to([10, 0, 0, 1]) && !to([192, 0, 2, 1]));
     }
 }

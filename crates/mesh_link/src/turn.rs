@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use echo_core::Reach;
 use str0m::Candidate;
 use turn_client_proto::{
     api::{TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
@@ -19,7 +20,7 @@ use turn_client_proto::{
     udp::TurnClientUdp,
 };
 
-use crate::reflexive::look_up;
+use crate::reflexive::{look_up, within};
 
 /// The most TURN servers.
 pub const MAX_SERVERS: usize = 4;
@@ -106,9 +107,13 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(servers: &[TurnServer]) -> Self {
-        let servers: Vec<(TurnServer, Arc<Mutex<Vec<SocketAddr>>>)> =
-            servers.iter().take(MAX_SERVERS).map(|server| (server.clone(), Arc::default())).collect();
+    pub(crate) fn new(servers: &[TurnServer], reach: Reach) -> Self {
+        let servers: Vec<(TurnServer, Arc<Mutex<Vec<SocketAddr>>>)> = servers
+            .iter()
+            .take(MAX_SERVERS)
+            .filter(|server| within(reach, &server.host))
+            .map(|server| (server.clone(), Arc::default()))
+            .collect();
         let looking = servers
             .iter()
             .map(|(server, found)| tokio::spawn(look_up(vec![server.host.clone()], found.clone())))
@@ -312,7 +317,7 @@ mod tests {
         let server = r#"{"host": "turn.example.org:3478", "username": "u", "password": "p"}"#;
         let list = |count: usize| TurnServer::list(format!("[{}]", vec![server; count].join(",")).as_bytes());
         assert!(list(MAX_SERVERS + 1).unwrap_err().contains("at most 4"));
-        let mut turn = Turn::new(&list(MAX_SERVERS).unwrap());
+        let mut turn = Turn::new(&list(MAX_SERVERS).unwrap(), Reach::Anywhere);
         assert_eq!(turn.servers.len(), MAX_SERVERS);
         for (number, (_, found)) in (1..).zip(&turn.servers) {
             *found.lock().unwrap() = vec![([192, 0, 2, number], 3_478).into()];

@@ -11,6 +11,8 @@
 //! What may not come in: what a case or a receipt *is* (a [`Record`] says its own kind, owner and state), HTTP,
 //! signatures, the ledger's files.
 
+mod check;
+mod copy;
 mod erase;
 mod error;
 mod events;

@@ -1,12 +1,15 @@
 //! A model's bytes.
 //!
 //! ```text
-//! magic   8   "echotri1"
+//! magic   8   "echotri2"
 //! digest 32   SHA-256 of everything behind it
 //! length  4   of the header, little-endian
 //! header      JSON: labels, calibration, how rows are weighed, how many rows
-//! body        little-endian: words u64, begins u32, seconds u32, gains f32, scales f32, base f32, weights i8
+//! body        little-endian: words u64, begins u32, seconds u32, gains f32, scales f32, base f32, weights i8;
+//!             with nets (a width above 0) also: scales f32, hidden f32, out f32, base f32, words i8
 //! ```
+//!
+//! A model that begins with "echotri1" is read as one without nets.
 //!
 //! The body's length follows from the header. Nothing is interpreted before the digest held, and no memory is taken for
 //! bytes that have not come.
@@ -19,10 +22,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     LabelSet, Model, ModelError,
     model::Calibration,
+    second::{MAX_WIDTH, Second},
     space::{MAX_PAIR_ROWS, MAX_WORD_ROWS, Shape, Space},
 };
 
-const MAGIC: &[u8; 8] = b"echotri1";
+const MAGIC: &[u8; 8] = b"echotri2";
+/// Models without nets, as they were written before.
+const MAGIC_1: &[u8; 8] = b"echotri1";
 /// Magic, digest, and the header's length.
 const FRONT: usize = 8 + 32 + 4;
 /// The most bytes of the header: 64 labels and some numbers.
@@ -41,6 +47,9 @@ struct Header {
     window: usize,
     pair_weight: f32,
     title_weight: f32,
+    /// How many hidden units the nets have together.
+    #[serde(default)]
+    width: usize,
 }
 
 impl Model {
@@ -59,8 +68,8 @@ impl Model {
         let mut front = [0; FRONT];
         exactly(&mut from, &mut front)?;
         let (magic, rest) = front.split_at(MAGIC.len());
-        if magic != MAGIC {
-            return Err(ModelError::format("it does not begin with `echotri1`"));
+        if magic != MAGIC && magic != MAGIC_1 {
+            return Err(ModelError::format("it does not begin with `echotri2`"));
         }
         let (digest, length) = rest.split_at(32);
         let length = u32::from_le_bytes(length.try_into().expect("the front ends with four bytes")) as usize;
@@ -95,8 +104,9 @@ impl Model {
         let Calibration { temperature, threshold } = self.calibration;
         let (words, pairs) = self.size();
         let labels = self.labels.names().to_vec();
+        let width = self.second.width;
         let header =
-            Header { labels, words, pairs, temperature, threshold, window, pair_weight, title_weight };
+            Header { labels, words, pairs, temperature, threshold, window, pair_weight, title_weight, width };
         let header = serde_json::to_vec(&header).map_err(|e| ModelError::format(e.to_string()))?;
         let length = u32::try_from(header.len()).expect("64 labels of 100 bytes are below 4 GiB");
         let mut out = length.to_le_bytes().to_vec();
@@ -109,6 +119,11 @@ impl Model {
             out.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
         }
         out.extend(self.weights.iter().flat_map(|weight| weight.to_le_bytes()));
+        let second = &self.second;
+        for numbers in [&second.scales, &second.hidden, &second.out, &second.base] {
+            out.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
+        }
+        out.extend(second.words.iter().flat_map(|weight| weight.to_le_bytes()));
         Ok(out)
     }
 }
@@ -124,11 +139,14 @@ impl Header {
     /// How many bytes the body has.
     fn body(&self) -> Result<u64, ModelError> {
         let labels = LabelSet::new(self.labels.clone())?.len() as u64;
-        if self.words > MAX_WORD_ROWS || self.pairs > MAX_PAIR_ROWS {
+        if self.words > MAX_WORD_ROWS || self.pairs > MAX_PAIR_ROWS || self.width > MAX_WIDTH {
             return Err(ModelError::format("it claims more words than any model has"));
         }
         let (words, pairs) = (self.words as u64, self.pairs as u64);
-        let body = words * 8 + (words + 1) * 4 + pairs * 4 + (words + pairs) * (8 + labels) + labels * 4;
+        let linear = words * 8 + (words + 1) * 4 + pairs * 4 + (words + pairs) * (8 + labels) + labels * 4;
+        let width = self.width as u64;
+        let nets = words * (4 + width) + width * 4 + labels * width * 4 + labels * 4;
+        let body = if width == 0 { linear } else { linear + nets };
         if body > MAX_MODEL_BYTES {
             return Err(ModelError::format("it claims more bytes than any model has"));
         }
@@ -137,7 +155,9 @@ impl Header {
 
     fn model(self, body: &[u8]) -> Result<Model, ModelError> {
         let labels = LabelSet::new(self.labels)?;
-        let rows = self.words + self.pairs;
+        let (rows, width) = (self.words + self.pairs, self.width);
+        // Without hidden units nothing else of the nets is there.
+        let there = usize::from(width > 0);
         let mut body = Body(body);
         let model = Model {
             space: Space {
@@ -154,6 +174,14 @@ impl Header {
             scales: body.numbers(rows, f32::from_le_bytes),
             base: body.numbers(labels.len(), f32::from_le_bytes),
             weights: body.numbers(rows * labels.len(), i8::from_le_bytes),
+            second: Second {
+                width,
+                scales: body.numbers(self.words * there, f32::from_le_bytes),
+                hidden: body.numbers(width, f32::from_le_bytes),
+                out: body.numbers(labels.len() * width, f32::from_le_bytes),
+                base: body.numbers(labels.len() * there, f32::from_le_bytes),
+                words: body.numbers(self.words * width, i8::from_le_bytes),
+            },
             calibration: Calibration { temperature: self.temperature, threshold: self.threshold },
             labels,
         };
@@ -190,7 +218,8 @@ fn check(model: &Model) -> Result<(), ModelError> {
         }
     }
     let Calibration { temperature, threshold } = model.calibration;
-    let numbers = [&model.gains, &model.scales, &model.base].into_iter().flatten();
+    let Second { scales, hidden, out, base, .. } = &model.second;
+    let numbers = [&model.gains, &model.scales, &model.base, scales, hidden, out, base].into_iter().flatten();
     let usual = |n: f32| n.is_finite() && n.abs() < 1e6;
     let calibrated = temperature > 0.0 && temperature < 1e6 && (0.0..=1.0).contains(&threshold);
     let shaped = shape.window <= 64
@@ -207,7 +236,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::tests::trained;
+    use crate::model::tests::{trained, with_nets};
 
     fn bytes(model: &Model) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -223,6 +252,21 @@ mod tests {
     fn a_model_comes_back_as_it_was() {
         let model = trained(1).model;
         assert_eq!(Model::read(bytes(&model).as_slice()).unwrap(), model);
+        let model = with_nets();
+        assert!(model.second.width > 0);
+        assert_eq!(Model::read(bytes(&model).as_slice()).unwrap(), model);
+    }
+
+    #[test]
+    fn a_model_from_before_there_were_nets_is_read() {
+        let model = trained(1).model;
+        let now = bytes(&model);
+        let (front, body) = now.split_at(now.iter().position(|b| *b == b'}').unwrap() + 1);
+        let header = std::str::from_utf8(&front[FRONT..]).unwrap().replace(",\"width\":0", "");
+        assert!(!header.contains("width"));
+        let mut before = forged(&header, body);
+        before[..MAGIC_1.len()].copy_from_slice(MAGIC_1);
+        assert_eq!(Model::read(before.as_slice()).unwrap(), model);
     }
 
     #[test]
@@ -261,6 +305,8 @@ mod tests {
         assert!(refused(&forged(&header(u64::MAX, 0), &[])).contains("claims more"));
         assert!(refused(&forged(&header(0, 1 << 40), &[])).contains("claims more"));
         assert!(refused(&forged(&header(1 << 20, 1 << 23), &[])).contains("ends too early"));
+        let wide = header(2, 0).replace(r#""words""#, r#""width":1099511627776,"words""#);
+        assert!(refused(&forged(&wide, &[])).contains("claims more"));
         let mut long = forged(&header(0, 0), &[]);
         long[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(refused(&long).contains("its header has"));
@@ -282,6 +328,9 @@ mod tests {
         assert!(refused(&bytes(&bad)).contains("words"));
         let mut bad = good;
         bad.gains[0] = f32::NAN;
+        assert!(refused(&bytes(&bad)).contains("number"));
+        let mut bad = with_nets();
+        bad.second.out[0] = f32::INFINITY;
         assert!(refused(&bytes(&bad)).contains("number"));
     }
 

@@ -2,6 +2,8 @@
 
 use crate::{
     LabelSet, ModelError, calibrate,
+    rounding::round,
+    second::Second,
     space::{Entry, Space},
     svm::Weights,
     words::{Word, words},
@@ -11,8 +13,6 @@ use crate::{
 pub const MAX_EVIDENCE: usize = 5;
 /// The most characters of such a word.
 pub const MAX_EVIDENCE_CHARS: usize = 40;
-/// The greatest number a weight is kept as; it stands for the greatest weight of its row.
-const QUANTUM: f32 = 127.0;
 
 /// Names the label of a text. Learned by [`Model::train`], kept by [`Model::write`].
 #[derive(Debug, Clone, PartialEq)]
@@ -21,12 +21,13 @@ pub struct Model {
     pub(crate) space: Space,
     /// How much each row counts, by row.
     pub(crate) gains: Vec<f32>,
-    /// What a weight of [`QUANTUM`] stands for, by row.
+    /// What a weight of 1 stands for, by row.
     pub(crate) scales: Vec<f32>,
     /// The weights, by row, then label.
     pub(crate) weights: Vec<i8>,
     /// The scores of a text of which nothing is known, by label.
     pub(crate) base: Vec<f32>,
+    pub(crate) second: Second,
     pub(crate) calibration: Calibration,
 }
 
@@ -69,19 +70,16 @@ impl Model {
         space: Space,
         gains: Vec<f32>,
         learned: &Weights,
+        second: Second,
         calibration: Calibration,
     ) -> Self {
         let mut scales = Vec::with_capacity(space.rows());
         let mut weights = Vec::with_capacity(space.rows() * labels.len());
         for row in 0..space.rows() {
-            let own = learned.row(row);
-            let greatest = own.iter().fold(0.0f32, |greatest, weight| greatest.max(weight.abs()));
-            let scale = greatest / QUANTUM;
-            scales.push(scale);
-            weights.extend(own.iter().map(|weight| if scale > 0.0 { quantum(weight / scale) } else { 0 }));
+            scales.push(round(learned.row(row).iter().copied(), &mut weights));
         }
         let base = learned.row(space.rows()).to_vec();
-        Self { labels, space, gains, scales, weights, base, calibration }
+        Self { labels, space, gains, scales, weights, base, second, calibration }
     }
 
     /// The labels that it can name.
@@ -142,6 +140,7 @@ impl Model {
                 *score += value * f32::from(*weight);
             }
         }
+        self.second.add(vector, &mut scores);
         scores
     }
 
@@ -159,6 +158,7 @@ impl Model {
                 Some((first, second)) => spoke.extend([(first, part / 2.0), (second, part / 2.0)]),
             }
         }
+        spoke.extend(self.second.spoke(vector, label));
         spoke.sort_by_key(|(word, _)| *word);
         let mut spoke: Vec<Entry> = spoke
             .chunk_by(|a, b| a.0 == b.0)
@@ -180,11 +180,6 @@ impl Model {
 
 fn shown(word: &str) -> String {
     word.to_lowercase().chars().take(MAX_EVIDENCE_CHARS).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "it is clamped to what fits")]
-fn quantum(weight: f32) -> i8 {
-    weight.round().clamp(-QUANTUM, QUANTUM) as i8
 }
 
 #[cfg(test)]
@@ -226,6 +221,28 @@ pub(crate) mod tests {
         Model::train(&texts, &truths, labels(), &options, seed, |_| {}).unwrap()
     }
 
+    /// A model of them many times over: with nets.
+    pub fn with_nets() -> Model {
+        let (texts, truths) =
+            TEXTS.iter().cycle().take(crate::second::LEAST_CASES).copied().unzip::<_, _, Vec<_>, Vec<_>>();
+        let options = Options { pair_cases: 2, nets: 1, ..Options::default() };
+        Model::train(&texts, &truths, labels(), &options, 1, |_| {}).unwrap().model
+    }
+
+    #[test]
+    fn nets_have_their_say_and_the_words_are_named_all_the_same() {
+        let model = with_nets();
+        let said = model.predict("the printer has no toner");
+        assert_eq!(said.label, "Printing");
+        assert!(
+            said.words.len() > 1 && said.words.iter().all(|e| e.share > 0.0 && e.share <= 1.0),
+            "{said:?}"
+        );
+        let mut alone = model.clone();
+        alone.second = Second::none();
+        assert_ne!(alone.predict("the printer has no toner").words, said.words);
+    }
+
     #[test]
     fn an_unseen_text_gets_the_label_of_its_words_and_they_are_named() {
         let model = trained(1).model;
@@ -258,11 +275,6 @@ pub(crate) mod tests {
         assert!(never.abstained && !always.abstained);
         assert_eq!((never.label, never.confidence), (always.label, always.confidence));
         assert!(model.with_threshold(f32::NAN).is_err());
-    }
-
-    #[test]
-    fn rounded_weights_say_the_same_as_the_learned_ones() {
-        assert_eq!((quantum(127.4), quantum(-500.0), quantum(0.5), quantum(f32::NAN)), (127, -127, 1, 0));
     }
 
     proptest! {

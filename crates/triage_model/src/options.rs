@@ -23,6 +23,9 @@ pub struct Options {
     pub cost: f32,
     /// How often the learning goes through all cases: 1 to 100.
     pub passes: usize,
+    /// How many small nets are learned on each part beside the linear model, where there are enough cases for them
+    /// ([`crate::second::LEAST_CASES`]): 0 to 16.
+    pub nets: usize,
 }
 
 impl Default for Options {
@@ -37,6 +40,7 @@ impl Default for Options {
             title_weight: 3.0,
             cost: 1.0,
             passes: 8,
+            nets: 4,
         }
     }
 }
@@ -72,6 +76,9 @@ impl Options {
         if !(1..=100).contains(&self.passes) {
             return bad("passes", self.passes.to_string(), "1 to 100");
         }
+        if self.nets > 16 {
+            return bad("nets", self.nets.to_string(), "0 to 16");
+        }
         Ok(())
     }
 }
@@ -98,6 +105,7 @@ mod tests {
             ("title_weight", Options { title_weight: f32::INFINITY, ..d() }),
             ("cost", Options { cost: 0.0, ..d() }),
             ("passes", Options { passes: 0, ..d() }),
+            ("nets", Options { nets: 17, ..d() }),
         ] {
             let error = bad.check().unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

@@ -15,6 +15,12 @@ impl Random {
         mix(self.0)
     }
 
+    /// A number from 0 up to 1, without it.
+    pub fn share(&mut self) -> f32 {
+        let bits = u16::try_from(self.next() >> 48).expect("it has 16 bits");
+        f32::from(bits) / 65_536.0
+    }
+
     /// Puts `items` into a random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

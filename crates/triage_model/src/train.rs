@@ -6,7 +6,9 @@ use crate::{
     Evaluation, LabelSet, Model, ModelError, Options, Outcome, calibrate,
     gain::{Counts, Gains},
     model::Calibration,
-    random::Random,
+    net::Net,
+    random::{Random, mix},
+    second::{self, Second},
     space::Entry,
     svm::{Lesson, Weights},
     vocabulary::{self, Vocabulary},
@@ -66,6 +68,14 @@ struct Cases<'a> {
     seed: u64,
 }
 
+/// Some of the cases, weighed.
+struct Weighed {
+    gains: Gains,
+    /// Each as the others see it.
+    vectors: Vec<Vec<Entry>>,
+    truths: Vec<usize>,
+}
+
 impl Model {
     /// Learns from `texts`, whose labels have the numbers `truths`. The same input gives the same model.
     ///
@@ -84,7 +94,9 @@ impl Model {
         let (words, pairs) = (vocabulary.space.words.len(), vocabulary.space.seconds.len());
         tell(Progress::Rows { words, pairs });
         let cases = Cases { vocabulary: &vocabulary, truths, labels: labels.len(), options, seed };
-        let scores = cases.held_back_scores(&mut tell);
+        let all: Vec<usize> = (0..texts.len()).collect();
+        let weighed = cases.weigh(&all);
+        let (scores, nets) = cases.held_back_scores(&weighed, &mut tell);
         let temperature = calibrate::temperature(&scores, truths);
         let mut outcomes: Vec<Outcome> = scores
             .iter()
@@ -99,11 +111,11 @@ impl Model {
             outcome.abstained = outcome.confidence < threshold;
         }
         let held_back = Evaluation::of(&outcomes, &labels);
-        let all: Vec<usize> = (0..texts.len()).collect();
-        let (gains, weights) =
-            cases.learn(&all, options.passes, |pass| tell(Progress::Pass { done: pass, of: options.passes }));
+        let told = |pass| tell(Progress::Pass { done: pass, of: options.passes });
+        let weights = Weights::learn(cases.lesson(&weighed), options.cost, options.passes, seed, told);
         let calibration = Calibration { temperature, threshold };
-        let model = Model::new(labels, vocabulary.space, gains.rows, &weights, calibration);
+        let second = Second::join(&nets);
+        let model = Model::new(labels, vocabulary.space, weighed.gains.rows, &weights, second, calibration);
         Ok(Trained { model, held_back })
     }
 }
@@ -124,27 +136,37 @@ fn check(texts: &[&str], truths: &[usize], labels: &LabelSet) -> Result<(), Mode
 }
 
 impl Cases<'_> {
-    /// The scores of each case, from a model that did not learn from it.
-    fn held_back_scores(&self, tell: &mut impl FnMut(Progress)) -> Vec<Vec<f32>> {
-        let folds = self.options.folds;
+    /// The scores of each case, from a model that did not learn from it; and the nets of these models. They are the
+    /// second opinion of the final model, so their input is weighed by `all`: each case is known to most of them.
+    fn held_back_scores(&self, all: &Weighed, tell: &mut impl FnMut(Progress)) -> (Vec<Vec<f32>>, Vec<Net>) {
+        let Options { folds, passes, nets, cost, .. } = *self.options;
         let fold_of = stratified(self.truths, self.labels, folds, self.seed);
+        let words = self.vocabulary.space.words.len();
+        let each = second::how_many(nets, self.truths.len(), words, folds);
         let mut scores = vec![Vec::new(); self.truths.len()];
+        let mut every = Vec::with_capacity(each * folds);
         for fold in 0..folds {
             let others: Vec<usize> = (0..fold_of.len()).filter(|case| fold_of[*case] != fold).collect();
-            let passes = (self.options.passes * FOLD_PASSES).div_ceil(8);
-            let (gains, weights) = self.learn(&others, passes, |_| {});
+            let weighed = self.weigh(&others);
+            let passes = (passes * FOLD_PASSES).div_ceil(8);
+            let weights = Weights::learn(self.lesson(&weighed), cost, passes, self.seed, |_| {});
+            let seeds = (every.len()..every.len() + each).map(|net| mix(self.seed ^ mix(net as u64)));
+            let nets: Vec<Net> =
+                seeds.map(|seed| Net::learn(self.lesson(all), &others, words, seed)).collect();
             for case in (0..fold_of.len()).filter(|case| fold_of[*case] == fold) {
                 let bag = &self.vocabulary.bags[case];
-                let vector = self.vocabulary.space.vector(bag, |row| gains.rows[row as usize]);
+                let vector = self.vocabulary.space.vector(bag, |row| weighed.gains.rows[row as usize]);
                 scores[case] = weights.scores(&vector);
+                second::add(&nets, &vector, &mut scores[case]);
             }
+            every.extend(nets);
             tell(Progress::Fold { done: fold + 1, of: folds });
         }
-        scores
+        (scores, every)
     }
 
-    /// Learns from some of the cases.
-    fn learn(&self, chosen: &[usize], passes: usize, tell: impl FnMut(usize)) -> (Gains, Weights) {
+    /// Weighs some of the cases by what they tell of the labels.
+    fn weigh(&self, chosen: &[usize]) -> Weighed {
         let Vocabulary { space, rarity, bags } = self.vocabulary;
         let mut counts = Counts::new(self.labels, space.words.len(), space.rows());
         for case in chosen {
@@ -158,9 +180,12 @@ impl Cases<'_> {
             .zip(&truths)
             .map(|(case, truth)| space.vector(&bags[*case], |row| gains.without(row, *truth)))
             .collect();
-        let lesson = Lesson { vectors: &vectors, truths: &truths, labels: self.labels, rows: space.rows() };
-        let weights = Weights::learn(lesson, self.options.cost, passes, self.seed, tell);
-        (gains, weights)
+        Weighed { gains, vectors, truths }
+    }
+
+    fn lesson<'a>(&self, of: &'a Weighed) -> Lesson<'a> {
+        let rows = self.vocabulary.space.rows();
+        Lesson { vectors: &of.vectors, truths: &of.truths, labels: self.labels, rows }
     }
 }
 

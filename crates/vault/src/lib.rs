@@ -49,6 +49,6 @@ pub use protect::{
 };
 pub use sealed::{Listing, Sealed, Standing};
 pub use secret::{MAX_VALUE, Secret};
-pub use share::{MAX_SHARE_TEXT, MAX_SHARES, MIN_THRESHOLD, Share, ShareError};
+pub use share::{MAX_SHARE_TEXT, MAX_SHARES, MIN_THRESHOLD, Purpose, Share, ShareError};
 pub use vault::Vault;
 pub use verify::Checked;

@@ -21,11 +21,39 @@ pub const MAX_SHARES: u8 = 16;
 pub const MAX_SHARE_TEXT: usize = 200;
 
 const PREFIX: bech32::Hrp = bech32::Hrp::parse_unchecked("echoshare");
-/// Version, set (4), threshold, number of shares, and the share: its place and 32 bytes.
+/// Purpose, set (4), threshold, number of shares, and the share: its place and 32 bytes.
 const SHARE_BYTES: usize = 1 + 4 + 1 + 1 + 1 + 32;
-const VERSION: u8 = 1;
 /// How many characters stand together when a share is written for people.
 const GROUP: usize = 4;
+
+/// What a shared key opens. It stands in the share, so that one of the wrong set says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A vault.
+    Vault,
+    /// A repository of backups.
+    Backup,
+}
+
+impl Purpose {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Vault => 1,
+            Self::Backup => 2,
+        }
+    }
+
+    fn of(byte: u8) -> Option<Self> {
+        [Self::Vault, Self::Backup].into_iter().find(|purpose| purpose.byte() == byte)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Vault => "a vault",
+            Self::Backup => "backups",
+        }
+    }
+}
 
 /// Why shares are not good.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +73,14 @@ pub enum ShareError {
         "share {0} is of another set: the shares of one set begin alike; a new set was made when the shares were last changed"
     )]
     OtherSet(u8),
+    /// They open something else.
+    #[error("these are shares for {}, and shares for {} are needed", .given.words(), .needed.words())]
+    OtherPurpose {
+        /// What they open.
+        given: Purpose,
+        /// What is to be opened.
+        needed: Purpose,
+    },
     /// One came twice.
     #[error("share {0} was given twice: bring another one")]
     Twice(u8),
@@ -61,6 +97,7 @@ pub enum ShareError {
 /// One share. Wiped when dropped, and without a way to be printed by accident.
 #[derive(Clone)]
 pub struct Share {
+    purpose: Purpose,
     set: [u8; 4],
     threshold: u8,
     of: u8,
@@ -93,7 +130,7 @@ impl Share {
     /// The share itself, in groups of four characters.
     pub fn text(&self) -> Zeroizing<String> {
         let mut data = Zeroizing::new(Vec::with_capacity(SHARE_BYTES));
-        data.push(VERSION);
+        data.push(self.purpose.byte());
         data.extend_from_slice(&self.set);
         data.extend_from_slice(&[self.threshold, self.of, self.place]);
         data.extend_from_slice(self.bytes.as_slice());
@@ -122,9 +159,10 @@ impl FromStr for Share {
         let checked = bech32::primitives::decode::CheckedHrpstring::new::<bech32::Bech32>(&word)
             .map_err(|_| ShareError::Mistyped)?;
         let data = Zeroizing::new(checked.byte_iter().collect::<Vec<u8>>());
-        let right = checked.hrp() == PREFIX && data.len() == SHARE_BYTES && data[0] == VERSION;
-        let mut share = Self { set: [0; 4], threshold: 0, of: 0, place: 0, bytes: Zeroizing::new([0; 32]) };
-        if !right {
+        let purpose = data.first().and_then(|byte| Purpose::of(*byte)).ok_or(ShareError::Mistyped)?;
+        let bytes = Zeroizing::new([0; 32]);
+        let mut share = Self { purpose, set: [0; 4], threshold: 0, of: 0, place: 0, bytes };
+        if checked.hrp() != PREFIX || data.len() != SHARE_BYTES {
             return Err(ShareError::Mistyped);
         }
         share.set.copy_from_slice(&data[1..5]);
@@ -135,46 +173,75 @@ impl FromStr for Share {
     }
 }
 
-/// Splits a key into `of` shares, any `threshold` of which give it back.
-pub(crate) fn split(key: &Identity, threshold: u8, of: u8, mint: &Mint) -> Result<Vec<Share>, ShareError> {
-    counts(threshold, of)?;
-    let set = mint.bytes();
-    let dealer = Sharks(threshold).dealer_rng(key.bytes(), &mut Random(mint));
-    Ok(dealer
-        .take(usize::from(of))
-        .map(|made| {
-            let raw = Zeroizing::new(Vec::from(&made));
-            let mut bytes = Zeroizing::new([0; 32]);
-            bytes.copy_from_slice(&raw[1..]);
-            Share { set, threshold, of, place: raw[0], bytes }
-        })
-        .collect())
+impl Share {
+    /// Splits a secret into `of` shares, any `threshold` of which give it back.
+    pub fn deal(
+        secret: &[u8; 32],
+        purpose: Purpose,
+        threshold: u8,
+        of: u8,
+        mint: &Mint,
+    ) -> Result<Vec<Self>, ShareError> {
+        counts(threshold, of)?;
+        let set = mint.bytes();
+        let dealer = Sharks(threshold).dealer_rng(secret, &mut Random(mint));
+        Ok(dealer
+            .take(usize::from(of))
+            .map(|made| {
+                let raw = Zeroizing::new(Vec::from(&made));
+                let mut bytes = Zeroizing::new([0; 32]);
+                bytes.copy_from_slice(&raw[1..]);
+                Self { purpose, set, threshold, of, place: raw[0], bytes }
+            })
+            .collect())
+    }
+
+    /// The secret that the shares give back. With wrong shares that pass their checksum it is another one.
+    pub fn combine(shares: &[Self], purpose: Purpose) -> Result<Zeroizing<[u8; 32]>, ShareError> {
+        let Some(first) = shares.first() else {
+            return Err(ShareError::TooFew { given: 0, threshold: MIN_THRESHOLD });
+        };
+        if first.purpose != purpose {
+            return Err(ShareError::OtherPurpose { given: first.purpose, needed: purpose });
+        }
+        let mut raw = Vec::with_capacity(shares.len());
+        for (i, share) in shares.iter().enumerate() {
+            let of_one = (share.purpose, share.set, share.threshold, share.of)
+                == (first.purpose, first.set, first.threshold, first.of);
+            if !of_one {
+                return Err(ShareError::OtherSet(share.place));
+            }
+            if shares[..i].iter().any(|before| before.place == share.place) {
+                return Err(ShareError::Twice(share.place));
+            }
+            let mut bytes = Zeroizing::new(vec![share.place]);
+            bytes.extend_from_slice(share.bytes.as_slice());
+            raw.push(blahaj::Share::try_from(bytes.as_slice()).map_err(|_| ShareError::Mistyped)?);
+        }
+        let few = ShareError::TooFew { given: shares.len(), threshold: first.threshold };
+        if shares.len() < usize::from(first.threshold) {
+            return Err(few);
+        }
+        let recovered = Zeroizing::new(Sharks(first.threshold).recover(&raw).map_err(|_| few.clone())?);
+        let mut secret = Zeroizing::new([0; 32]);
+        if recovered.len() != secret.len() {
+            return Err(few);
+        }
+        secret.copy_from_slice(&recovered);
+        Ok(secret)
+    }
 }
 
-/// The key that the shares give back. With wrong shares that pass their checksum it is another key.
+/// Splits a vault's key into shares.
+pub(crate) fn split(key: &Identity, threshold: u8, of: u8, mint: &Mint) -> Result<Vec<Share>, ShareError> {
+    Share::deal(key.bytes(), Purpose::Vault, threshold, of, mint)
+}
+
+/// The vault's key that the shares give back.
 pub(crate) fn join(shares: &[Share]) -> Result<Identity, ShareError> {
-    let Some(first) = shares.first() else {
-        return Err(ShareError::TooFew { given: 0, threshold: MIN_THRESHOLD });
-    };
-    let mut raw = Vec::with_capacity(shares.len());
-    for (i, share) in shares.iter().enumerate() {
-        if (share.set, share.threshold, share.of) != (first.set, first.threshold, first.of) {
-            return Err(ShareError::OtherSet(share.place));
-        }
-        if shares[..i].iter().any(|before| before.place == share.place) {
-            return Err(ShareError::Twice(share.place));
-        }
-        let mut bytes = Zeroizing::new(vec![share.place]);
-        bytes.extend_from_slice(share.bytes.as_slice());
-        raw.push(blahaj::Share::try_from(bytes.as_slice()).map_err(|_| ShareError::Mistyped)?);
-    }
-    let few = ShareError::TooFew { given: shares.len(), threshold: first.threshold };
-    if shares.len() < usize::from(first.threshold) {
-        return Err(few);
-    }
-    let recovered = Sharks(first.threshold).recover(&raw).map_err(|_| few.clone())?;
-    let joined = Zeroizing::new(recovered);
-    Identity::from_bytes(&joined).ok_or(few)
+    let secret = Share::combine(shares, Purpose::Vault)?;
+    let few = ShareError::TooFew { given: shares.len(), threshold: MIN_THRESHOLD };
+    Identity::from_bytes(secret.as_slice()).ok_or(few)
 }
 
 fn counts(threshold: u8, of: u8) -> Result<(), ShareError> {

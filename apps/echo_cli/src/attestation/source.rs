@@ -6,8 +6,9 @@ use dossier::{LogWalk, MergeError, index::Origin};
 
 use super::read;
 use crate::{
-    Failure, bundle,
+    Failure,
     http::{Http, Request},
+    ledger_bundle,
 };
 
 /// A ledger's files.
@@ -41,11 +42,11 @@ impl Source {
 
     /// Hands every entry of the ledger's first `size` to `take`.
     pub fn each(&self, size: u64, mut take: impl FnMut(u64, &[u8])) -> Result<(), Failure> {
-        for index in 0..size.div_ceil(bundle::WIDTH) {
-            let first = index * bundle::WIDTH;
-            let width = (size - first).min(bundle::WIDTH);
+        for index in 0..size.div_ceil(ledger_bundle::WIDTH) {
+            let first = index * ledger_bundle::WIDTH;
+            let width = (size - first).min(ledger_bundle::WIDTH);
             let entries = match self {
-                Self::Folder(dir) => bundle::bundle(dir, index, width)?,
+                Self::Folder(dir) => ledger_bundle::bundle(dir, index, width)?,
                 Self::Web(http) => fetched(http, index, width)?,
             };
             for (number, entry) in (first..first + width).zip(entries) {
@@ -69,14 +70,17 @@ pub fn unverified(error: MergeError) -> Failure {
 }
 
 fn fetched(http: &Http, index: u64, width: u64) -> Result<Vec<Vec<u8>>, Failure> {
-    let full = format!("/{}", bundle::path(index).display());
-    let partial = if width < bundle::WIDTH { get(http, &format!("{full}.p/{width}"))? } else { None };
+    let full = format!("/{}", ledger_bundle::path(index).display());
+    let partial = if width < ledger_bundle::WIDTH { get(http, &format!("{full}.p/{width}"))? } else { None };
     let bytes = match partial {
         Some(bytes) => Some(bytes),
         None => get(http, &full)?,
     };
-    bytes.and_then(|bytes| bundle::split(&bytes)).ok_or_else(|| {
-        Failure::failed(format!("the ledger's entries from {} on cannot be read", index * bundle::WIDTH))
+    bytes.and_then(|bytes| ledger_bundle::split(&bytes)).ok_or_else(|| {
+        Failure::failed(format!(
+            "the ledger's entries from {} on cannot be read",
+            index * ledger_bundle::WIDTH
+        ))
     })
 }
 

@@ -3,7 +3,7 @@
 mod add;
 mod bench;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use models::{Card, ModelError, Shelf};
@@ -14,7 +14,7 @@ use crate::{Failure, out, out::Out, place};
 /// Where the shelf is, and what to do with it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The folder with the models; `models` in the platform's home when not said
+    /// The folder with the models; when not said, `folder` of `[models]` in the home's echo.toml, or `models` in the home
     #[arg(long, global = true, value_name = "DIR")]
     models: Option<PathBuf>,
     #[command(subcommand)]
@@ -45,6 +45,13 @@ enum Model {
     },
 }
 
+/// The platform's settings, in its home.
+const SETTINGS: &str = "echo.toml";
+/// The most bytes of them.
+const MAX_SETTINGS: u64 = 64 * 1024;
+/// The folder below the home, where they name no other.
+const FOLDER: &str = "models";
+
 /// What is shown of a model.
 const SHOWN: [(&str, &str); 7] = [
     ("name", "/name"),
@@ -61,7 +68,7 @@ impl Arguments {
     pub fn run(&self, home: Option<PathBuf>, out: Out) -> Result<(), Failure> {
         let folder = || match &self.models {
             Some(folder) => Ok(folder.clone()),
-            None => place::platform(home).map(|home| home.join("models")),
+            None => shelf_of(&place::platform(home)?),
         };
         match &self.command {
             Model::List => {
@@ -80,6 +87,22 @@ impl Arguments {
                 }
             }
         }
+    }
+}
+
+/// The folder that the platform of this home takes its models from.
+fn shelf_of(home: &Path) -> Result<PathBuf, Failure> {
+    let path = home.join(SETTINGS);
+    let Some(bytes) = durable::read(&path, MAX_SETTINGS)? else { return Ok(home.join(FOLDER)) };
+    let bad = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", path.display()));
+    let all =
+        std::str::from_utf8(&bytes).map_err(|e| bad(&e))?.parse::<toml::Table>().map_err(|e| bad(&e))?;
+    match all.get("models").and_then(|models| models.get("folder")) {
+        None => Ok(home.join(FOLDER)),
+        Some(folder) => folder
+            .as_str()
+            .map(|folder| home.join(folder))
+            .ok_or_else(|| bad(&"`folder` of [models] is no text: write a path")),
     }
 }
 
@@ -114,5 +137,26 @@ fn verify(shelf: &Shelf, out: Out) -> Result<(), Failure> {
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         Self::failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shelf_is_the_one_that_the_platform_takes() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(shelf_of(home.path()).unwrap(), home.path().join("models"));
+        let set = |text: &str| {
+            durable::write(&home.path().join(SETTINGS), text.as_bytes(), durable::Mode::Public).unwrap();
+            shelf_of(home.path())
+        };
+        assert_eq!(set("[mesh]\nenabled = true\n").unwrap(), home.path().join("models"));
+        assert_eq!(set("[models]\nfolder = \"big\"\n").unwrap(), home.path().join("big"));
+        assert_eq!(set("[models]\nfolder = \"/srv/models\"\n").unwrap(), Path::new("/srv/models"));
+        for bad in ["[models]\nfolder = 5\n", "[models"] {
+            assert!(set(bad).unwrap_err().to_string().contains(SETTINGS), "{bad}");
+        }
     }
 }

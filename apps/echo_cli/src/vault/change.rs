@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use echo_core::Mint;
 use serde_json::json;
-use vault::Sealed;
+use vault::{AuditHead, Sealed};
 
 use super::{Opening, Which, actor, init, is_stdin, read_unseal, refused};
 use crate::{Failure, confirm, out::Out};
@@ -46,10 +46,15 @@ impl Remove {
         }
         let (vault, _) = self.opening.open(sealed)?;
         vault.remove(namespace, name, self.version, &actor(), &Mint::system()).map_err(refused)?;
+        // Whoever comes between writes behind it: a later line proves the removal as well.
+        let AuditHead { seq, digest } = vault.audit_head().map_err(refused)?;
         if out.is_json() {
-            return out.json(&json!({"namespace": namespace, "name": name, "version": self.version}));
+            return out.json(&json!({
+                "namespace": namespace, "name": name, "version": self.version, "line": seq, "digest": digest,
+            }));
         }
-        out.line(&format!("removed {what}; backups still hold it"))
+        out.line(&format!("removed {what}; backups still hold it"))?;
+        out.line(&format!("the audit says so up to line {seq} ({digest}), which the genesis ledger holds after the platform's next start"))
     }
 }
 

@@ -36,8 +36,10 @@ pub struct By {
 /// How many shares open, and how many there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Counts {
-    threshold: u8,
-    of: u8,
+    /// How many open.
+    pub threshold: u8,
+    /// How many there are.
+    pub of: u8,
 }
 
 impl FromStr for Counts {

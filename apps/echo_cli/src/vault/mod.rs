@@ -1,10 +1,14 @@
 //! `vault`: secrets for a platform, sealed anywhere, opened only where it may.
 
+mod carry;
 mod change;
 mod give;
 mod init;
+mod inject;
 mod seal;
 mod show;
+
+pub use init::Counts;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -40,7 +44,7 @@ pub enum Command {
     /// Seal a value for a vault, on any machine; reads standard input, writes the sealed file to standard output
     Seal(seal::Arguments),
     /// Bring a sealed file to the vault, which stays closed; it becomes the next version when the vault is opened
-    Inject(seal::Inject),
+    Inject(inject::Inject),
     /// Seal a value on this machine and bring it at once; reads standard input
     Set(seal::Set),
     /// Print a secret's value, as it is, to what is not a terminal

@@ -1,4 +1,4 @@
-//! `vault seal`, `inject` and `set`: how a secret comes in. None of them opens the vault.
+//! `vault seal` and `set`: how a secret comes in. Neither opens the vault.
 
 use std::{
     fs::File,
@@ -10,10 +10,10 @@ use clap::Args;
 use durable::Mode;
 use echo_core::{Digest, Mint};
 use serde_json::json;
-use vault::{MAX_SEALED_BYTES, MAX_VALUE, Recipient, Sealed, Secret};
+use vault::{MAX_VALUE, Recipient, Sealed, Secret};
 use zeroize::Zeroizing;
 
-use super::{Which, actor, bytes, is_stdin, refused};
+use super::{Which, actor, bytes, carry, is_stdin, refused};
 use crate::{Failure, out::Out};
 
 /// What to seal.
@@ -30,9 +30,26 @@ pub struct Arguments {
     version: Option<u32>,
     #[command(flatten)]
     value: Value,
-    /// Where to write the sealed file; standard output without it
+    #[command(flatten)]
+    to: To,
+}
+
+/// Where the sealed file goes; to standard output without any of these.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct To {
+    /// Into this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Onto a stick or into another folder, where `vault inject --from` finds it
+    #[arg(long, value_name = "DIR")]
+    stick: Option<PathBuf>,
+    /// Onto the terminal, as a QR code; `vault inject --text` takes what a phone or scanner reads from it
+    #[arg(long)]
+    qr: bool,
+    /// Into this file, as a QR code in SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 /// A value.
@@ -41,18 +58,6 @@ pub struct Value {
     /// The file with the value, byte for byte; standard input without it
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-}
-
-/// What to bring.
-#[derive(Debug, Args)]
-pub struct Inject {
-    #[command(flatten)]
-    which: Which,
-    /// The sealed file; `-` reads it from standard input
-    file: PathBuf,
-    /// The digest that the sealed file must have, as whoever sealed it said: `sha256:...`
-    #[arg(long)]
-    digest: Option<Digest>,
 }
 
 /// What to seal and bring.
@@ -76,7 +81,7 @@ impl Value {
 }
 
 /// A bounded file, or standard input. One byte more than the bound is read, which whoever takes it refuses.
-fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |error| Failure::failed(format!("cannot read {}: {error}", path.display()));
     // With room for all, so that growing leaves no copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(limit + 1));
@@ -92,26 +97,33 @@ fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
 impl Arguments {
     /// Seals.
     pub fn run(&self) -> Result<(), Failure> {
-        if self.out.is_none() && io::stdout().is_terminal() {
-            return Err(Failure::usage("a sealed file is not for a terminal").hint("say --out FILE"));
+        let To { out, stick, qr, svg } = &self.to;
+        let is_said = out.is_some() || stick.is_some() || svg.is_some() || *qr;
+        if !is_said && io::stdout().is_terminal() {
+            return Err(Failure::usage("a sealed file is not for a terminal")
+                .hint("say --out FILE, --stick DIR, --qr or --svg FILE"));
         }
         let Which { namespace, name } = &self.which;
+        // Before somebody types a secret for nothing.
+        stick.as_deref().map_or(Ok(()), carry::plugged_in)?;
         let value = self.value.read()?;
         let sealed =
             vault::seal(&self.recipient, namespace, name, self.version, &value, Mint::system().now())
                 .map_err(refused)?;
-        match &self.out {
-            Some(path) => Ok(durable::write(path, &sealed, Mode::Private)?),
-            None => bytes(&sealed),
+        if let Some(path) = out {
+            return Ok(durable::write(path, &sealed, Mode::Private)?);
         }
-    }
-}
-
-impl Inject {
-    /// Brings the sealed file.
-    pub fn run(&self, vault: &Sealed, out: Out) -> Result<(), Failure> {
-        let sealed = read(&self.file, MAX_SEALED_BYTES)?;
-        bring(vault, &self.which, &sealed, self.digest.as_ref(), out)
+        if let Some(stick) = stick {
+            return carry::put(stick, &self.which, &sealed);
+        }
+        if let Some(path) = svg {
+            let image = carry::code(&self.which, &sealed)?.svg();
+            return Ok(durable::write(path, image.as_bytes(), Mode::Private)?);
+        }
+        if *qr {
+            return bytes(format!("{}\n", carry::code(&self.which, &sealed)?.text()).as_bytes());
+        }
+        bytes(&sealed)
     }
 }
 
@@ -127,7 +139,7 @@ impl Set {
     }
 }
 
-fn bring(
+pub(super) fn bring(
     vault: &Sealed,
     Which { namespace, name }: &Which,
     sealed: &[u8],

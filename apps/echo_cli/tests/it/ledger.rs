@@ -1,6 +1,9 @@
 //! `ledger` on the ledgers that a tour left behind.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -83,7 +86,11 @@ fn a_receipt_is_proven_from_the_folder_and_its_older_head_is_continued() {
     let dir = TOURED.home.join("aeterna_ledger");
     let scratch = tempfile::tempdir().unwrap();
     let proofs = fs::read_dir(TOURED.home.join("ledger")).unwrap().map(|file| file.unwrap().path());
-    let proof = proofs.filter(|path| path.to_string_lossy().ends_with(".tlog-proof")).min().unwrap();
+    let is_receipts = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("rcpt_") && name.ends_with(".tlog-proof")
+    };
+    let proof = proofs.filter(is_receipts).min().unwrap();
     let id = proof.file_stem().unwrap().to_str().unwrap().to_owned();
     let old = scratch.path().join("old");
     let kept = fs::read_to_string(&proof).unwrap();

@@ -4,6 +4,9 @@
 
 mod agent_keys;
 mod attestation;
+mod backup;
+mod bundle;
+mod documents;
 mod fixture;
 mod keystore;
 mod ledger;

@@ -8,6 +8,7 @@ use std::{
     process::{Output, Stdio},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use durable::Mode;
 use serde_json::Value;
 
@@ -256,4 +257,49 @@ fn a_secret_is_brought_while_the_platform_runs() {
     house.done(&format!("set {RELAY}"), "hunter2");
     assert_eq!(house.json("list")["pending"].as_array().unwrap().len(), 1);
     assert_eq!(house.done(&format!("get {RELAY} --unlock-file one"), ""), "hunter2");
+}
+
+#[test]
+fn a_stick_and_a_code_carry_sealed_secrets_to_a_vault_that_stays_closed() {
+    let house = House::with_vault();
+    let recipient = house.done("recipient", "").trim().to_owned();
+    let elsewhere = House::new();
+    fs::create_dir(elsewhere.path("stick")).unwrap();
+    let seal = format!("seal --recipient {recipient} --namespace mail --name");
+    elsewhere.done(&format!("{seal} relay --stick stick"), "hunter2");
+    elsewhere.done(&format!("{seal} inbox --stick stick"), "hunter3");
+    assert!(elsewhere.refused(&format!("{seal} x --stick gone"), 1).contains("plug the stick in"));
+    let stick = elsewhere.path("stick");
+    let stick = stick.to_str().unwrap();
+    assert!(house.done(&format!("inject --from {stick}"), "").matches('✓').count() == 2);
+    elsewhere.write("stick/echo-secrets/mail/junk.age", "junk");
+    let again = house.run(&format!("inject --from {stick}"), "");
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        stdout(&again).contains("✗ mail/junk") && stderr(&again).contains("1 of 3"),
+        "{}",
+        stderr(&again)
+    );
+    assert_eq!(house.done("get --namespace mail --name relay --unlock-file one", ""), "hunter2");
+    assert_eq!(house.done("get --namespace mail --name inbox --unlock-file one", ""), "hunter3");
+
+    elsewhere.done(&format!("{seal} code --out x.age"), "hunter4");
+    elsewhere.done(&format!("{seal} code --svg x.svg"), "hunter4");
+    assert!(fs::read_to_string(elsewhere.path("x.svg")).unwrap().starts_with("<svg"));
+    assert!(elsewhere.done(&format!("{seal} code --qr"), "hunter4").lines().count() > 30);
+    let long = "x".repeat(4_000);
+    let refused = elsewhere.run(&format!("{seal} code --qr"), &long);
+    assert!(stderr(&refused).contains("QR code holds"), "{}", stderr(&refused));
+    let sealed = STANDARD_NO_PAD.encode(fs::read(elsewhere.path("x.age")).unwrap());
+    house.done("inject --text -", &format!("echo-sealed:mail/code:{sealed}\n"));
+    assert_eq!(house.done("get --namespace mail --name code --unlock-file one", ""), "hunter4");
+    for (line, input, words) in [
+        ("inject --text -", "hello", "echo-sealed:"),
+        ("inject --text -", "echo-sealed:mail/code:AAAA", "not a sealed secret"),
+    ] {
+        let output = house.run(line, input);
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+    assert!(house.refused("inject x.age", 2).contains("--namespace"));
+    assert!(house.refused("inject", 2).contains("--from"));
 }

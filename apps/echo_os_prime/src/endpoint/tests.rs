@@ -42,7 +42,7 @@ fn whole(body: &str) -> String {
 
 fn remote(url: &str) -> Remote {
     let key = Some(Zeroizing::new("secret".to_owned()));
-    Remote::new(url, key, Some("small".to_owned()), Some("vectors".to_owned())).unwrap()
+    Remote::new(url, key, Some("small".to_owned()), Some("vectors".to_owned()), Reach::Anywhere).unwrap()
 }
 
 fn chat(budget_millis: u64) -> Chat {
@@ -149,13 +149,24 @@ fn vectors_come_in_order_and_of_length_one() {
 fn a_key_never_leaves_the_machine_in_the_clear() {
     let with = |url: &str, key: bool| {
         let key = key.then(|| Zeroizing::new("secret".to_owned()));
-        Remote::new(url, key, Some("small".to_owned()), None)
+        Remote::new(url, key, Some("small".to_owned()), None, Reach::Anywhere)
     };
     assert!(with("http://127.0.0.1:1/v1", true).is_ok() && with("https://models.example/v1", true).is_ok());
     assert!(with("http://models.example/v1", false).is_ok());
     assert!(with("http://models.example/v1", true).unwrap_err().contains("in the clear"));
     assert!(with("models.example", false).is_err() && with("https://[", false).is_err());
-    assert!(Remote::new("https://models.example/v1", None, None, None).is_err());
+    assert!(Remote::new("https://models.example/v1", None, None, None, Reach::Anywhere).is_err());
     let shown = format!("{:?}", remote("http://127.0.0.1:1/v1"));
     assert!(!shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn offline_a_model_elsewhere_is_off_and_one_here_answers() {
+    let away =
+        Remote::new("http://192.0.2.1/v1", None, Some("small".to_owned()), None, Reach::Local).unwrap();
+    let error = away.chat(&chat(1_000), &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    assert!(error.contains("the model's endpoint is off"), "{error}");
+    let (url, _asked) = answering(stream(&[&piece("hello"), "[DONE]"]), Duration::ZERO);
+    let near = Remote::new(&url, None, Some("small".to_owned()), None, Reach::Local).unwrap();
+    assert!(near.chat(&chat(1_000), &mut |_| ControlFlow::Continue(())).is_ok());
 }

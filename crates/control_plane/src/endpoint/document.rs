@@ -88,6 +88,10 @@ pub enum DocumentKind {
     AgentKey,
     /// What a version of learned triage is.
     TriageModel,
+    /// That the platform's clock was set.
+    ClockSet,
+    /// A document that comes with Echo.
+    Document,
 }
 
 /// Read a signed document with its inclusion proof.

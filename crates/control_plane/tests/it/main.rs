@@ -16,6 +16,7 @@ mod limits;
 mod mesh;
 mod people;
 mod routes;
+mod schedule;
 mod tokens;
 mod walk;
 mod witness;

@@ -144,6 +144,11 @@ pub const ROWS: &[Row] = &[
     row("POST /v1/triage/versions", May(A::ManageTriage), Of::Nothing, r#"{"model": "AAAA"}"#),
     row("POST /v1/triage/use", May(A::ManageTriage), Of::Nothing, r#"{"version": 999}"#),
     row("POST /v1/triage/learn", May(A::ManageTriage), Of::Nothing, ""),
+    row("GET /v1/schedule", May(A::ManageSchedule), Of::Nothing, ""),
+    row("GET /v1/schedule/{job}/runs", May(A::ManageSchedule), Of::Nothing, ""),
+    row("POST /v1/schedule/{job}/run", May(A::ManageSchedule), Of::Nothing, ""),
+    row("POST /v1/schedule/{job}/pause", May(A::ManageSchedule), Of::Nothing, ""),
+    row("POST /v1/schedule/{job}/resume", May(A::ManageSchedule), Of::Nothing, ""),
     row("GET /v1/cases/{id}/export", May(A::ExportCase), Of::Case, ""),
     row("GET /v1/change-sets/{id}", May(A::ReadCase), Of::Change, ""),
     row("POST /v1/change-sets/{id}/approve", May(A::ApproveChange), Of::Change, ""),
@@ -161,6 +166,9 @@ pub const ROWS: &[Row] = &[
         r#"{"amount": {"minor": 1, "currency": "EUR"}, "reference": "r"}"#,
     ),
     row("GET /v1/documents/{kind}/{id}", May(A::ReadLedger), Of::Receipt, ""),
+    row("GET /v1/documents", May(A::ReadDocument), Of::Nothing, ""),
+    row("GET /v1/documents/{name}", May(A::ReadDocument), Of::Nothing, ""),
+    row("GET /v1/document-search", May(A::ReadDocument), Of::Nothing, ""),
     row("GET /v1/trust", Everybody, Of::Nothing, ""),
     row("GET /v1/trust/notices", Everybody, Of::Nothing, ""),
     row("GET /v1/attestations/index", Everybody, Of::Nothing, ""),
@@ -193,6 +201,7 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/ledgers/{log}/tile/{path}", Everybody, Of::Nothing, ""),
     row("GET /healthz", Everybody, Of::Nothing, ""),
     row("GET /readyz", Everybody, Of::Nothing, ""),
+    row("GET /v1/health", May(A::ReadMetrics), Of::Nothing, ""),
     row("GET /metrics", May(A::ReadMetrics), Of::Nothing, ""),
     row("GET /v1/openapi.json", Everybody, Of::Nothing, ""),
 ];
@@ -208,7 +217,9 @@ impl Row {
         path.replace("{id}", id)
             .replace("{did}", id)
             .replace("{kind}", "receipt")
+            .replace("{name}", "constitution")
             .replace("{log}", "genesis")
+            .replace("{job}", "smart")
             .replace("{path}", "0/000")
             .replace("{origin_hash}", &"0".repeat(64))
     }

@@ -72,6 +72,24 @@ async fn documents_come_with_their_proofs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_documents_of_the_house_are_listed_and_read() {
+    let World { house, a, .. } = World::build().await;
+    let list = house.get("/v1/documents", &a.person).await.expect(200);
+    let constitution = &list["items"][0];
+    assert_eq!(
+        (constitution["name"].as_str(), &constitution["signed"]["state"]["holds"]),
+        (Some("constitution"), &true.into())
+    );
+    let read = house.get("/v1/documents/constitution", &a.person).await.expect(200);
+    assert!(read["text"].as_str().unwrap().starts_with("# The constitution"));
+    let page = house.get("/v1/documents/docs%2Fmesh", &a.person).await.expect(200);
+    assert_eq!(page["brief"]["origin"], "manual");
+    assert_eq!(house.get("/v1/documents/secret", &a.person).await.problem(404), "not-found");
+    let found = house.get("/v1/document-search?words=constitution", &a.person).await.expect(200);
+    assert!(found["items"].is_array());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_are_paged_by_their_cursor() {
     let World { house, technician, .. } = World::build().await;
     let first = house.get("/v1/cases?limit=1", &technician).await.expect(200);

@@ -4,6 +4,7 @@ mod case;
 mod cases;
 mod device;
 mod devices;
+mod documents;
 mod findings;
 mod invoices;
 mod mesh;
@@ -11,6 +12,7 @@ mod names;
 mod overview;
 mod people;
 mod receipts;
+mod schedule;
 mod trust;
 
 use askama::Template;
@@ -35,6 +37,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/receipts", get(receipts::page))
         .route("/invoices", get(invoices::page))
         .route("/people", get(people::page))
+        .route("/schedule", get(schedule::page))
+        .route("/documents", get(documents::list))
+        .route("/documents/{*name}", get(documents::page))
         .route("/trust", get(trust::page))
 }
 

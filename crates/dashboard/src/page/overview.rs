@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, response::Html};
-use desk::{CaseState, Desk, Overview};
+use desk::{CaseState, Desk, Network, Overview};
 
 use super::{html, names::Names};
 use crate::{caller::Visitor, failure::Failure, frame::Frame};
@@ -26,6 +26,8 @@ struct OverviewPage {
     overview: Overview,
     names: Names,
     has_cases: bool,
+    /// What people should know of the network.
+    network: Option<&'static str>,
 }
 
 pub(crate) async fn page(
@@ -40,6 +42,7 @@ pub(crate) async fn page(
         has_cases: overview.cases.iter().any(|(_, count)| *count > 0),
         overview,
         names,
+        network: Some(desk.network()).filter(Network::is_apart).map(|network| network.words()),
     })
 }
 

@@ -11,6 +11,7 @@ mod mesh;
 mod pages;
 mod people;
 mod retired;
+mod schedule;
 mod seed;
 mod session;
 mod visit;

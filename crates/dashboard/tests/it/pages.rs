@@ -5,8 +5,8 @@ use desk::{NewCustomer, OpenCase};
 
 use crate::{device::House, seed, visit::Browser};
 
-const LISTS: [&str; 8] =
-    ["/", "/cases", "/devices", "/mesh", "/findings", "/receipts", "/invoices", "/trust"];
+const LISTS: [&str; 9] =
+    ["/", "/cases", "/devices", "/mesh", "/findings", "/receipts", "/invoices", "/documents", "/trust"];
 /// The page that only the operator's people have.
 const PEOPLE: &str = "/people";
 
@@ -57,6 +57,48 @@ async fn every_page_of_a_full_home_shows_what_there_is() {
     let page = browser.page(&format!("/devices/{}", seeded.device)).await;
     assert_sound(&page, "device");
     assert!(page.contains("did:key:") && page.contains("data-chart=\"cpu\"") && page.contains("bar-of-100"));
+}
+
+#[tokio::test]
+async fn documents_are_listed_with_their_state_read_and_searched() {
+    let house = House::found().await;
+    let folder = house.desk.home().join("memory/documents");
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = b"# Our VPN\n\n<script>alert(1)</script>\n\nThe zebrafish gateway listens on port 51820.\n";
+    durable::write(&folder.join("vpn.md"), text, durable::Mode::Private).unwrap();
+    house.desk.tidy().await.unwrap();
+    for _ in 0..10 {
+        house.desk.remember_due().await.unwrap();
+    }
+    let browser = Browser::operator(&house).await;
+    let page = browser.page("/documents").await;
+    assert_sound(&page, "/documents");
+    assert_eq!(page.matches(">verified</span>").count(), dossier::SHIPPED.len());
+    assert!(
+        page.contains("href=\"/documents/own/vpn.md\"") && page.contains("href=\"/documents/docs/mesh\"")
+    );
+    let page = browser.page("/documents/constitution").await;
+    assert_sound(&page, "constitution");
+    for words in [
+        ">verified</span>",
+        "<h2 id=\"5-no-model-has-hands\">",
+        "href=\"#5-no-model-has-hands\"",
+        "its proof",
+    ] {
+        assert!(page.contains(words), "the constitution does not show {words}");
+    }
+    let page = browser.page("/documents/sovereignty").await;
+    assert!(
+        page.contains("href=\"/documents/licences\"") && page.contains("href=\"/documents/docs/erasure\"")
+    );
+    let page = browser.page("/documents/licences?part=2").await;
+    assert!(page.contains("Part 2 of"), "a long document has parts");
+    let page = browser.page("/documents/own/vpn.md").await;
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "a document is no program");
+    let page = browser.page("/documents?search=zebrafish").await;
+    assert!(page.contains("Found for") && page.contains("href=\"/documents/own/vpn.md\""));
+    let page = browser.page("/documents?search=xylographic").await;
+    assert!(page.contains("No document bears on these words"));
 }
 
 #[tokio::test]

@@ -68,6 +68,16 @@ impl Door<'_> {
         }
     }
 
+    /// A file that a home need not have; why it does not come in is noted.
+    pub(super) fn own<T, E: std::fmt::Display>(
+        &mut self,
+        folder: &str,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.home.join(folder).join(name).exists() { self.may(folder, name, parse) } else { None }
+    }
+
     /// All files of a kind that come in.
     pub(super) fn all<T, E: std::fmt::Display>(
         &mut self,

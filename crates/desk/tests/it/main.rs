@@ -4,8 +4,11 @@
 
 mod advice;
 mod agent_keys;
+mod backup;
 mod cancel;
+mod clock;
 mod device;
+mod documents;
 mod erasure;
 mod exception;
 mod export;
@@ -21,6 +24,7 @@ mod model_use;
 mod mutation;
 mod people;
 mod rotation;
+mod schedule;
 mod set_back;
 mod vault;
 mod witness;

@@ -3,7 +3,8 @@
 use std::fs;
 
 use ledger::{
-    LedgerError, ProofError, consistency, prove, verify_consistency, verify_entry, verify_tlog_proof,
+    LedgerError, ProofError, consistency, prove, prove_under, verify_consistency, verify_entry,
+    verify_tlog_proof,
 };
 
 use crate::{entries, log_of, open};
@@ -23,6 +24,22 @@ async fn a_folder_proves_every_entry_without_its_writer() {
     assert!(matches!(refused, Err(LedgerError::Unproven(ProofError::NotIncluded { .. }))), "{refused:?}");
     let missing = prove(home.path(), log.vkey(), 600);
     assert!(matches!(missing, Err(LedgerError::NoSuchEntry { index: 600, size: 600 })));
+}
+
+#[tokio::test]
+async fn a_folder_proves_an_entry_under_a_head_that_somebody_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let log = log_of(home.path(), 300).await;
+    let kept = log.checkpoint();
+    log.append(entries(300..600)).await.unwrap();
+    let proof = prove_under(home.path(), log.vkey(), 299, &kept).unwrap();
+    assert!(proof.ends_with(&kept));
+    let verified = verify_tlog_proof(&proof, b"entry number 299", log.vkey()).unwrap();
+    assert_eq!((verified.index, verified.size), (299, 300));
+    let later = prove_under(home.path(), log.vkey(), 300, &kept);
+    assert!(matches!(later, Err(LedgerError::NoSuchEntry { index: 300, size: 300 })));
+    let forged = kept.replacen("300", "301", 1);
+    assert!(matches!(prove_under(home.path(), log.vkey(), 3, &forged), Err(LedgerError::Unproven(_))));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn a_vector_finds_what_shares_no_word() {
     let (_folder, memory) = open().await;
     memory.remember(&source(Owner::Shared, "docs/printers.md", PRINTERS)).await.unwrap();
     place_all(&memory).await;
-    let asked = vector("Manual > Printers > Toner\nReplace the cartridge.");
+    let asked = vector("Manual > Printers > Toner\nManual > Printers > Toner\nReplace the cartridge.");
     let hits = ask(&memory, None, "Drucker", Some(&asked)).await;
     assert_eq!(hits[0].heading, "Printers > Toner");
     assert_eq!((hits[0].words_rank, hits[0].vector_rank), (None, Some(1)));
@@ -49,11 +49,14 @@ async fn what_did_not_change_keeps_its_vector() {
     let texts: Vec<_> = waiting.iter().map(|waiting| waiting.text.as_str()).collect();
     assert_eq!(
         texts,
-        ["Manual > Printers > Toner\nShake the cartridge first.", "Manual > Printers > Feet\nFour."]
+        [
+            "Manual > Printers > Toner\nManual > Printers > Toner\nShake the cartridge first.",
+            "Manual > Printers > Feet\nManual > Printers > Feet\nFour."
+        ]
     );
 
     place_all(&memory).await;
-    let gone = vector("Manual > Printers > Toner\nReplace the cartridge.");
+    let gone = vector("Manual > Printers > Toner\nManual > Printers > Toner\nReplace the cartridge.");
     let hits = ask(&memory, None, "replace", Some(&gone)).await;
     assert!(hits.iter().all(|hit| !hit.text.contains("Replace")), "{hits:?}");
     assert_eq!(hits.len(), 3);

@@ -60,7 +60,7 @@ async fn a_thousand_questions_with_others_words_and_vectors_find_nothing_of_thei
         let from = random.below(words.len() - 6);
         // The very vector of a chunk that is somebody else's.
         let (heading, body) = text[3..].split_once('\n').unwrap();
-        let theirs = vector(&format!("Manual > {heading}\n{body}"));
+        let theirs = vector(&format!("Manual > {heading}\nManual > {heading}\n{body}"));
         let id = customer(asker);
         let near = Some(&theirs[..]).filter(|_| random.below(4) > 0);
         let query = Query {

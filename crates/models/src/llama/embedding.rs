@@ -14,7 +14,7 @@ use super::{context_params, failed};
 use crate::{Embedded, Embedder, MAX_CONTEXT, ModelError, ModelRef, engine::Loading};
 
 /// How many tokens of several texts are computed together: each looks at all, so more would cost more than they save.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 384;
 /// The most texts that are computed together.
 const TEXTS: usize = 64;
 /// No token is made of more bytes: what is longer is cut before it is taken apart.

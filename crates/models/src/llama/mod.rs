@@ -44,19 +44,14 @@ impl Engine for Llama {
 /// The engine's global state: made once, for llama.cpp takes no second one.
 fn backend(file: &Loading<'_>) -> Result<&'static LlamaBackend, ModelError> {
     static BACKEND: OnceLock<Option<LlamaBackend>> = OnceLock::new();
-    // The C++ code is built for these (`.cargo/config.toml`): without them it would end the process.
     #[cfg(target_arch = "x86_64")]
-    if !(std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")) {
+    if let Some(lacking) = lacking() {
         return Err(failed(
             file,
-            "this processor has no AVX2, which the engine was built for: set an endpoint in echo.toml",
-        ));
-    }
-    #[cfg(target_arch = "x86_64")]
-    if option_env!("GGML_AVX512") == Some("ON") && !std::arch::is_x86_feature_detected!("avx512f") {
-        return Err(failed(
-            file,
-            "this processor has no AVX-512, which the engine was built for: build it on this machine",
+            format!(
+                "the engine was built for processors with {lacking}, which this one has not: build it here with \
+                 scripts/models, or for older ones with scripts/models --portable, or set an endpoint in echo.toml"
+            ),
         ));
     }
     let made = BACKEND.get_or_init(|| {
@@ -66,6 +61,26 @@ fn backend(file: &Loading<'_>) -> Result<&'static LlamaBackend, ModelError> {
         Some(backend)
     });
     made.as_ref().ok_or_else(|| failed(file, "llama.cpp is in use by another part of this program"))
+}
+
+/// What the C++ code was built for (`.cargo/config.toml`, `scripts/models`) and this processor lacks: it would end the process.
+#[cfg(target_arch = "x86_64")]
+fn lacking() -> Option<&'static str> {
+    use std::arch::is_x86_feature_detected as has;
+    let on = |built: Option<&str>| built == Some("ON");
+    [
+        ("AVX2", !(has!("avx2") && has!("fma") && has!("f16c") && has!("bmi2"))),
+        (
+            "AVX-512",
+            on(option_env!("GGML_AVX512")) && !(has!("avx512f") && has!("avx512bw") && has!("avx512vl")),
+        ),
+        ("AVX-512 VNNI", on(option_env!("GGML_AVX512_VNNI")) && !has!("avx512vnni")),
+        ("AVX-512 VBMI", on(option_env!("GGML_AVX512_VBMI")) && !has!("avx512vbmi")),
+        ("AVX-512 BF16", on(option_env!("GGML_AVX512_BF16")) && !has!("avx512bf16")),
+        ("AVX-VNNI", on(option_env!("GGML_AVX_VNNI")) && !has!("avxvnni")),
+    ]
+    .into_iter()
+    .find_map(|(name, lacks)| lacks.then_some(name))
 }
 
 fn load(backend: &LlamaBackend, file: &Loading<'_>) -> Result<LlamaModel, ModelError> {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dossier::{INDEX_FILE, INDEX_TABLE_FILE, Kind, LogName};
+use dossier::{INDEX_FILE, INDEX_TABLE_FILE, Kind, LogName, SHIPPED, SHIPPED_FOLDER};
 use trust::{
     chain::{REGISTRY_FILE, ROOT_STATEMENT_FILE},
     exception::EXCEPTIONS_FILE,
@@ -142,11 +142,18 @@ impl Scene {
                 "inv" => Kind::Invoice,
                 "stl" => Kind::Settlement,
                 "proof" => Kind::Fulfilment,
+                edition if SHIPPED.iter().any(|name| edition.starts_with(name)) => Kind::Document,
                 other => panic!("documents called `{other}` have no reader in this test"),
             };
             let document = path.with_extension("json");
             (path, Reader::Document(kind, document))
         });
+        let shipped = files(&self.home().join(SHIPPED_FOLDER)).into_iter();
+        let shipped = shipped.map(|path| {
+            let name = named(&path).split('.').next().unwrap().to_owned();
+            (path, Reader::Shipped(name))
+        });
+        let proven = proven.chain(shipped);
         let logs = files(&self.home().join("logs")).into_iter();
         proven.chain(logs.map(|path| (path.clone(), Reader::Findings(path)))).collect()
     }

@@ -46,6 +46,8 @@ pub enum Reader {
     Exceptions,
     /// The document at this path: signature, entry and inclusion proof.
     Document(Kind, PathBuf),
+    /// The document of this name that comes with Echo: text, signature, entry and inclusion proof.
+    Shipped(String),
     /// The findings at this path: signed, and all that the genesis ledger holds.
     Findings(PathBuf),
     /// The certified devices.
@@ -107,6 +109,7 @@ impl Scene {
             Reader::Excepted(name) => self.excepted(name),
             Reader::Exceptions => Exceptions::load(&home, &self.registry).map(drop).map_err(told),
             Reader::Document(kind, path) => self.document(*kind, path),
+            Reader::Shipped(name) => self.shipped(name),
             Reader::Findings(path) => self.findings(path),
             Reader::Devices => self.devices(),
             Reader::Notice(path) => self.notice(path),
@@ -148,6 +151,17 @@ impl Scene {
         let offered = Offered { kind: Some(kind), name, bytes: &bytes, signature: &[] };
         let exceptions = exceptions.as_ref().map(|(document, _)| document);
         content::admit(offered, &self.registry, exceptions, self.now).map(drop).map_err(told)
+    }
+
+    fn shipped(&self, name: &str) -> Result<(), String> {
+        let path = self.home().join(format!("documents/{name}.md"));
+        let signature = fs::read(content::signature_path(&path)).map_err(told)?;
+        let (envelope, id) = dossier::shipped_claim(name, &signature).map_err(told)?;
+        let paper = |ending: &str| text(&self.home().join(format!("ledger/{id}.{ending}")));
+        let (entry, proof) = (paper("entry")?, paper("tlog-proof")?);
+        let document = dossier::Document { kind: Kind::Document, id, envelope, entry, proof };
+        let bytes = fs::read(&path).map_err(told)?;
+        dossier::verify_shipped(name, &bytes, &document, &self.registry).map(drop).map_err(told)
     }
 
     /// The document at `path` is signed as its kind demands, its entry names it, and the ledger holds the entry.
